@@ -1,0 +1,149 @@
+"""What the logic asks of the outside world, as Protocols. ``adapters/`` answers them.
+
+Logic takes a port as an argument and never imports an adapter; tests pass a fake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kosparse.records import Completion, Reject
+
+Vectors = NDArray[np.float32]
+"""Shape [n, dimensions], rows of Euclidean length 1."""
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """One question to a language model: everything that decides the answer, nothing else.
+
+    The response cache hashes these fields together with model, revision and quantization.
+    """
+
+    messages: tuple[dict[str, str], ...]
+    """``{"role": ..., "content": ...}``, rendered."""
+    json_schema: Mapping[str, Any] | None = None
+    """The answer's JSON schema; None for free text."""
+    max_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    sample: int = 0
+    """Which of several draws for the same messages: part of the cache key, not sent."""
+    top_logprobs: int = 0
+    """How many first-token alternatives to return with log-probabilities (0 to 20)."""
+
+
+class ChatModel(Protocol):
+    """A language model behind any wire."""
+
+    model: str
+    """Name as recorded in provenance."""
+    revision: str
+    quantization: str
+    """Effective weight precision, for example ``bf16``, ``int8``, ``mxfp4``."""
+
+    def complete(self, requests: Sequence[ChatRequest]) -> Iterator[tuple[int, Completion | Reject]]:
+        """Answer all requests, concurrently, yielding ``(position, answer)`` as they finish.
+
+        A request that keeps failing becomes a Reject with its reason; only a dead or refusing
+        service raises ServiceError.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Dense text vectors."""
+
+    fingerprint: str
+    """Changes whenever the vectors would."""
+    dimensions: int
+
+    def encode(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Vectors:
+        """Return one unit vector per text, in order: shape [len(texts), dimensions]."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """An S3-compatible store. Keys are relative to a bucket; URIs are ``s3://bucket/key``."""
+
+    def upload(self, path: Path, bucket: str, key: str) -> None:
+        """Put one file."""
+        ...
+
+    def download(self, bucket: str, key: str, path: Path) -> None:
+        """Get one object into a file; parents are created."""
+        ...
+
+    def list(self, bucket: str, prefix: str) -> list[str]:
+        """Keys below a prefix, sorted."""
+        ...
+
+    def ensure_bucket(self, bucket: str) -> None:
+        """Create the bucket unless it exists."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered model version."""
+
+    name: str
+    version: str
+    alias: str
+    url: str = ""
+
+
+class Tracker(Protocol):
+    """Where metrics and models are kept for review (MLflow)."""
+
+    def start_run(self, run_id: str, name: str, params: Mapping[str, Any]) -> str:
+        """Create the parent run tagged with ``run_id``, or adopt the one that exists; return its id."""
+        ...
+
+    def log_step(
+        self, run_id: str, step: str, params: Mapping[str, Any], metrics: Mapping[str, float], seconds: float
+    ) -> None:
+        """Log one step as a run nested below the parent."""
+        ...
+
+    def register(
+        self,
+        run_id: str,
+        name: str,
+        model_folder: Path,
+        *,
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        artifacts: Sequence[Path],
+        alias: str,
+    ) -> ModelVersion:
+        """Log the model folder, register a version and point ``alias`` at it."""
+        ...
+
+
+@dataclass(frozen=True)
+class LlmEndpoint:
+    """Where a chat model is served."""
+
+    base_url: str
+    model: str
+    api_key: str = field(default="", repr=False)
+
+
+class LlmServer(Protocol):
+    """Whoever starts and frees the language model server. Both calls are idempotent."""
+
+    def start(self) -> LlmEndpoint:
+        """Start the server unless it runs; return once it answers."""
+        ...
+
+    def stop(self) -> bool:
+        """Free the accelerator and memory; True when something was stopped."""
+        ...

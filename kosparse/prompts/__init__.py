@@ -1,0 +1,132 @@
+"""Prompts are files: one YAML per task, versioned, fingerprinted, checked.
+
+A file holds ``id``, ``version``, ``purpose``, ``variables``, ``answer`` (the JSON schema sent to the
+server, or ``labels`` for a question answered by probabilities), ``system``, ``user`` and
+``examples`` (few-shot turns, parsed in tests by the parser that reads live answers). A folder named by
+``KOSPARSE_PROMPTS`` overrides files of the same name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from jinja2 import meta
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kosparse.errors import ConfigError
+
+_HERE = Path(__file__).parent
+_ENVIRONMENT = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+class Example(BaseModel):
+    """One few-shot turn: the variables given, and the answer the model should have written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    given: dict[str, Any]
+    answer: Any
+
+
+class Prompt(BaseModel):
+    """One prompt file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    id: str
+    version: int = Field(ge=1)
+    purpose: str
+    variables: list[str]
+    system: str = ""
+    user: str
+    answer: dict[str, Any] | None = None
+    """JSON schema of the answer; None for free text or labels."""
+    labels: list[str] = []
+    """Single-token answers whose probabilities are compared, the positive one first."""
+    examples: list[Example] = []
+
+    @model_validator(mode="after")
+    def _variables_match_template(self) -> Prompt:
+        used = meta.find_undeclared_variables(_ENVIRONMENT.parse(self.system + self.user))
+        if used != set(self.variables):
+            raise ValueError(f"declares variables {sorted(self.variables)} but the text uses {sorted(used)}")
+        for example in self.examples:
+            if set(example.given) != used:
+                raise ValueError(f"an example gives {sorted(example.given)}, the text needs {sorted(used)}")
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """``id@version:hash``, the hash over everything that reaches the model."""
+        content = self.model_dump(exclude={"version", "purpose"})
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+        return f"{self.id}@{self.version}:{digest[:12]}"
+
+    def messages(self, **variables: Any) -> tuple[dict[str, str], ...]:
+        """Render the chat: system, few-shot turns, then the question. Shared parts come first.
+
+        Raises:
+            ConfigError: A variable is missing or unknown; names the file.
+        """
+        if set(variables) != set(self.variables):
+            raise ConfigError(
+                f"prompt {self.id!r} needs {sorted(self.variables)}, got {sorted(variables)}",
+                where=f"kosparse/prompts/{self.id}.yaml",
+                fix="Fix the call or the text of the prompt.",
+            )
+        turns = [{"role": "system", "content": self.system.strip()}] if self.system.strip() else []
+        for example in self.examples:
+            turns.append({"role": "user", "content": self._render(example.given)})
+            turns.append({"role": "assistant", "content": answer_text(example.answer)})
+        turns.append({"role": "user", "content": self._render(variables)})
+        return tuple(turns)
+
+    def _render(self, variables: dict[str, Any]) -> str:
+        fenced = {name: _fence(value) for name, value in variables.items()}
+        return _ENVIRONMENT.from_string(self.user).render(fenced).strip()
+
+
+def answer_text(answer: Any) -> str:
+    """An example's answer as the model would have written it."""
+    return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+
+
+def _fence(value: Any) -> Any:
+    """Keep data from closing the fence it stands in: ``<<<`` and ``>>>`` delimit data in prompts."""
+    return value.replace("<<<", "«").replace(">>>", "»") if isinstance(value, str) else value
+
+
+@cache
+def load(name: str) -> Prompt:
+    """Load a prompt by name, from the user's folder first.
+
+    Raises:
+        ConfigError: No such prompt, or the file is not a valid one.
+    """
+    override = os.environ.get("KOSPARSE_PROMPTS")
+    folders = [Path(override)] if override else []
+    for folder in [*folders, _HERE]:
+        path = folder / f"{name}.yaml"
+        if path.exists():
+            return _parse(path)
+    raise ConfigError(f"there is no prompt {name!r}", where=str(_HERE), fix=f"Known prompts: {', '.join(names())}.")
+
+
+def names() -> list[str]:
+    """All prompts that ship, sorted."""
+    return sorted(path.stem for path in _HERE.glob("*.yaml"))
+
+
+def _parse(path: Path) -> Prompt:
+    try:
+        prompt = Prompt.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError, OSError, UnicodeDecodeError, jinja2.TemplateError) as error:
+        raise ConfigError(f"not a valid prompt: {error}", where=str(path), fix="Mend the YAML file.") from error
+    if prompt.id != path.stem:
+        raise ConfigError(f"the prompt's id is {prompt.id!r}", where=str(path), fix="Name file and id alike.")
+    return prompt

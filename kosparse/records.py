@@ -1,0 +1,176 @@
+"""Every row type, declared once. Frozen, unknown fields refused, ids are strings.
+
+Text is Unicode NFC. Counts are >= 0, probabilities in [0, 1]; scores are unbounded unless stated.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Row(BaseModel):
+    """Base of all records."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Document(Row):
+    """One document of the collection, in BEIR's words (``_id`` becomes ``id``)."""
+
+    id: str = Field(min_length=1)
+    text: str
+    title: str = ""
+    date: str | None = None
+    """ISO 8601 day or timestamp; None when unknown."""
+    url: str | None = None
+    lang: str | None = None
+
+
+class Passage(Row):
+    """A stretch of one document, cut at sentence ends. A document scores as its best passage."""
+
+    id: str = Field(min_length=1)
+    """``<document_id>#<position>``."""
+    document_id: str
+    position: int = Field(ge=0)
+    text: str
+
+
+class Query(Row):
+    """Something a person typed, or might have."""
+
+    id: str = Field(min_length=1)
+    text: str
+
+
+class Qrel(Row):
+    """A relevance judgement: 0 is judged not relevant, higher is more relevant."""
+
+    query_id: str
+    document_id: str
+    relevance: int = 1
+
+
+class AlignedText(Row):
+    """The same content in Korean and English (a block of a translated page, a catalogue entry)."""
+
+    ko: str
+    en: str
+    source: str
+    """Where it comes from: ``heading``, ``keyword``, ``block``, ``catalogue`` ..."""
+    key: str = ""
+    """The page or catalogue the two sides were aligned in."""
+
+
+class Provenance(Row):
+    """How a generated row came to be. Two equal provenances and one LLM cache give one text."""
+
+    prompt: str
+    """``id@version:hash`` of the prompt file."""
+    model: str
+    quantization: str = ""
+    seed: int = 0
+    sample: int = 0
+
+
+Origin = Literal["document_to_query", "query_to_document", "augmented", "pseudo", "real"]
+
+
+class Pair(Row):
+    """A query and a passage that answers it, with every score it earned on the way."""
+
+    id: str
+    query: str
+    passage_id: str
+    document_id: str
+    origin: Origin
+    query_type: str = ""
+    """``keyword``, ``question``, ``colloquial`` ... or the kind of augmentation."""
+    grade: int = Field(default=3, ge=0, le=3)
+    """3 exact, 2 partial, 1 related, 0 off-topic."""
+    parent: str = ""
+    """Id of the pair this one was derived from."""
+    scores: dict[str, float] = {}
+    provenance: Provenance | None = None
+
+
+class NegativeDoc(Row):
+    """A passage that does not answer a pair's query: mined from the collection, or written."""
+
+    pair_id: str
+    passage_id: str
+    kind: Literal["bm25", "dense", "sparse", "llm"]
+    score: float = 0.0
+    text: str = ""
+    """Only for written negatives; a mined one is found by ``passage_id``."""
+    error_type: str = ""
+    """For written negatives: in which way it fails to answer."""
+    provenance: Provenance | None = None
+
+
+class SynonymCandidate(Row):
+    """A Korean and an English term that may name the same thing, and why we think so."""
+
+    ko: str
+    en: str
+    source: str
+    """``parenthesis``, ``aligned``, ``embedding``, ``curated``, ``discovered``."""
+    count: int = Field(default=1, ge=0)
+    examples: list[str] = []
+    features: dict[str, float] = {}
+
+
+Relation = Literal[
+    "equivalent", "transliteration", "abbreviation", "spelling", "hypernym", "related", "antonym", "wrong", "unknown"
+]
+
+
+class Verdict(Row):
+    """What verification made of a candidate."""
+
+    candidate: SynonymCandidate
+    relation: Relation = "unknown"
+    p: float = Field(ge=0, le=1)
+    """Calibrated probability that the two terms may stand for each other."""
+    log_odds: dict[str, float] = {}
+    asked_llm: bool = False
+    provenance: Provenance | None = None
+
+
+class SynonymEntry(Row):
+    """One line of the dictionary."""
+
+    ko: str
+    en: str
+    p: float = Field(ge=0, le=1)
+    relation: Relation = "equivalent"
+    sources: list[str] = []
+    count: int = Field(default=1, ge=0)
+    examples: list[str] = []
+    curated: bool = False
+
+
+class Completion(Row):
+    """One raw answer of a language model. This is what the response cache stores."""
+
+    text: str
+    finish_reason: str = "stop"
+    prompt_tokens: int = Field(default=0, ge=0)
+    completion_tokens: int = Field(default=0, ge=0)
+    first_token_logprobs: dict[str, float] = {}
+    """Natural-log probabilities of the most likely first tokens, when asked for."""
+    cached: bool = False
+
+
+class Reject(Row):
+    """A row that was left out: at which stage, why, and the row itself."""
+
+    stage: str
+    reason: str
+    """A short stable word: counted and shown in the funnel."""
+    detail: str = ""
+    where: str = ""
+    """``file:line`` for input rows, the record's id otherwise."""
+    row: dict[str, Any] = {}

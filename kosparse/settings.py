@@ -1,0 +1,70 @@
+"""What differs between machines, from the environment. Never a pipeline parameter, never logged.
+
+Settings say *where* things are; ``config.py`` says *what to do*. Two runs that differ only in
+settings give the same result.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment, read once."""
+
+    run_id: str
+    """``KOSPARSE_RUN_ID``: the pipeline run; all tracking is tagged with it."""
+    cache: Path
+    """``KOSPARSE_CACHE``: models, converted weights, sample corpora, LLM answers."""
+    s3_endpoint: str
+    """``S3_ENDPOINT``: for example ``http://minio-service.kubeflow:9000``; empty when there is none."""
+    s3_region: str
+    mlflow_uri: str
+    """``MLFLOW_TRACKING_URI``: empty means nothing is tracked."""
+    llm_base_url: str
+    """``LLM_BASE_URL``: an OpenAI-compatible address ending in ``/v1``."""
+    llm_model: str
+    """``LLM_MODEL``: the name the server knows, or a hub id or folder to load or serve."""
+    llm_backend: str
+    """``LLM_BACKEND``: ``http`` or ``transformers`` (in-process, where no server can run)."""
+    embedder: str
+    """``KOSPARSE_EMBEDDER``: hub id or folder; empty means the packaged multilingual-e5-small."""
+    git_sha: str
+    image_digest: str
+    s3_access_key: str = field(default="", repr=False)
+    s3_secret_key: str = field(default="", repr=False)
+    llm_api_key: str = field(default="", repr=False)
+
+    @property
+    def embedding_cache(self) -> Path:
+        """Folder of vectors keyed by model and text."""
+        return self.cache / "embeddings"
+
+    @property
+    def response_cache(self) -> Path:
+        """SQLite file of raw LLM answers."""
+        return self.cache / "llm" / "responses.sqlite"
+
+
+def settings() -> Settings:
+    """Read the settings from the environment as it is now."""
+    get = os.environ.get
+    return Settings(
+        run_id=get("KOSPARSE_RUN_ID", "") or "local",
+        cache=Path(get("KOSPARSE_CACHE") or Path.home() / ".cache" / "kosparse").expanduser(),
+        s3_endpoint=get("S3_ENDPOINT", ""),
+        s3_region=get("S3_REGION", "us-east-1"),
+        mlflow_uri=get("MLFLOW_TRACKING_URI", ""),
+        llm_base_url=get("LLM_BASE_URL", "").rstrip("/"),
+        llm_model=get("LLM_MODEL", ""),
+        llm_backend=get("LLM_BACKEND", "http"),
+        embedder=get("KOSPARSE_EMBEDDER", ""),
+        git_sha=get("KOSPARSE_GIT_SHA", ""),
+        image_digest=get("KOSPARSE_IMAGE_DIGEST", ""),
+        s3_access_key=get("AWS_ACCESS_KEY_ID", ""),
+        s3_secret_key=get("AWS_SECRET_ACCESS_KEY", ""),
+        llm_api_key=get("LLM_API_KEY", ""),
+    )

@@ -1,0 +1,28 @@
+"""The steps of the graph, in its order. One module each: ``kosparse.steps.<name>.run``."""
+
+STEPS = (
+    "check_prerequisites",
+    "ingest_corpus",
+    "prepare_backbone",
+    "compute_idf",
+    "detect_trends",
+    "serve_llm",
+    "mine_synonyms",
+    "verify_synonyms",
+    "discover_synonyms",
+    "enhance_dictionary",
+    "generate_queries",
+    "augment_queries",
+    "generate_documents",
+    "generate_hard_negatives",
+    "filter_pairs",
+    "release_llm",
+    "mine_negatives",
+    "build_training_set",
+    "train_sparse",
+    "evaluate",
+    "report",
+    "register_model",
+    "export_opensearch",
+    "stop_llm",
+)
