@@ -1,0 +1,53 @@
+import math
+
+import numpy as np
+import pytest
+
+from kosparse.evaluation.bm25 import Bm25, best
+
+
+def test_scores_are_lucenes_formula_worked_by_hand():
+    # N=3, average length (2+3+1)/3 = 2, k1=1.2, b=0.75
+    index = Bm25(["d1", "d2", "d3"], [["a", "b"], ["b", "c", "c"], ["d"]])
+    # b: df=2, idf = ln(1 + 1.5/2.5) = ln 1.6 ; d1: |d|=2, norm = 1.2, tf/(tf+norm) = 1/2.2
+    # d2: |d|=3, norm = 1.2*(0.25+0.75*1.5) = 1.65, 1/2.65
+    assert index.scores(["b"]) == pytest.approx([math.log(1.6) / 2.2, math.log(1.6) / 2.65, 0.0], rel=1e-6)
+    # c: df=1, idf = ln(1 + 2.5/1.5), tf=2: 2/3.65
+    assert index.scores(["c"])[1] == pytest.approx(math.log(1 + 2.5 / 1.5) * 2 / 3.65, rel=1e-6)
+
+
+def test_a_repeated_query_token_counts_each_time():
+    index = Bm25(["d1", "d2"], [["a", "b"], ["c"]])
+    assert index.scores(["a", "a"])[0] == pytest.approx(2 * index.scores(["a"])[0])
+
+
+def test_search_returns_only_texts_that_share_a_token_best_first():
+    index = Bm25(["x", "y", "z"], [["a"], ["a", "a", "b"], ["c"]])
+    assert [name for name, _ in index.search(["a"], 10)] == ["y", "x"]
+    assert index.search(["a"], 1)[0][0] == "y"
+
+
+@pytest.mark.parametrize("query", [[], ["unknown"]])
+def test_a_query_without_known_tokens_finds_nothing(query):
+    assert Bm25(["x", "y"], [["a"], []]).search(query, 5) == []
+
+
+@pytest.mark.parametrize("texts", [[], [[], []]])
+def test_an_index_of_nothing_answers_with_nothing(texts):
+    index = Bm25([str(n) for n in range(len(texts))], texts)
+    assert index.search(["a"], 5) == []
+    assert index.scores(["a"]).shape == (len(texts),)
+
+
+def test_ids_and_texts_must_be_as_many():
+    with pytest.raises(ValueError, match="1 ids but 2"):
+        Bm25(["x"], [["a"], ["b"]])
+
+
+def test_best_breaks_ties_by_position_and_agrees_with_a_full_sort():
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        scores = random.integers(0, 5, 40).astype(np.float32)
+        expected = [position for position in np.argsort(-scores, kind="stable") if scores[position] > 0]
+        for depth in (1, 7, 40, 100):
+            assert best(scores, depth).tolist() == expected[:depth]
