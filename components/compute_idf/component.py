@@ -1,0 +1,34 @@
+"""KFP wrapper of ``kosparse.steps.compute_idf``. No logic here."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def compute_idf(
+    passages: dsl.Input[dsl.Dataset],
+    backbone: dsl.Input[dsl.Model],
+    idf: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    config: dict,
+):
+    """Compute inverse document frequencies of the backbone's vocabulary.
+
+    Args:
+        passages: ``Passage`` rows.
+        backbone: Folder with ``tokenizer.json``.
+        idf: JSON: ``{token: weight}``, every weight >= 0.
+        metrics: Counts and seconds.
+        config: ``kosparse.config.ComputeIdfConfig`` as a JSON object.
+    """
+    from kosparse.steps import compute_idf as step
+
+    numbers = step.run(
+        config=config,
+        passages=passages.path,
+        backbone=backbone.path,
+        idf=idf.path,
+    )
+    for key, value in numbers.items():
+        metrics.log_metric(key, value)

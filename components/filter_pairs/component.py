@@ -1,0 +1,61 @@
+"""KFP wrapper of ``kosparse.steps.filter_pairs``. No logic here."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def filter_pairs(
+    passages: dsl.Input[dsl.Dataset],
+    pairs: dsl.Input[dsl.Dataset],
+    augmented: dsl.Input[dsl.Dataset],
+    generated: dsl.Input[dsl.Dataset],
+    generated_passages: dsl.Input[dsl.Dataset],
+    query_rejects: dsl.Input[dsl.Dataset],
+    augmented_rejects: dsl.Input[dsl.Dataset],
+    generated_rejects: dsl.Input[dsl.Dataset],
+    llm: dsl.Input[dsl.Artifact],
+    kept: dsl.Output[dsl.Dataset],
+    rejects: dsl.Output[dsl.Dataset],
+    funnel: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    config: dict,
+):
+    """Keep the pairs worth training on; every reject has a reason.
+
+    Args:
+        passages: ``Passage`` rows.
+        pairs: ``Pair`` rows of ``generate_queries``.
+        augmented: ``Pair`` rows of ``augment_queries``.
+        generated: ``Pair`` rows of ``generate_documents``.
+        generated_passages: ``Passage`` rows of synthetic documents.
+        query_rejects: ``Reject`` rows of ``generate_queries``.
+        augmented_rejects: ``Reject`` rows of ``augment_queries``.
+        generated_rejects: ``Reject`` rows of ``generate_documents``.
+        llm: What ``serve_llm`` found.
+        kept: ``Pair`` rows with every score.
+        rejects: ``Reject`` rows, those of the earlier steps included.
+        funnel: JSON: generated, kept, rejected by reason.
+        metrics: Counts and seconds.
+        config: ``kosparse.config.FilterPairsConfig`` as a JSON object.
+    """
+    from kosparse.steps import filter_pairs as step
+
+    numbers = step.run(
+        config=config,
+        passages=passages.path,
+        pairs=pairs.path,
+        augmented=augmented.path,
+        generated=generated.path,
+        generated_passages=generated_passages.path,
+        query_rejects=query_rejects.path,
+        augmented_rejects=augmented_rejects.path,
+        generated_rejects=generated_rejects.path,
+        llm=llm.path,
+        kept=kept.path,
+        rejects=rejects.path,
+        funnel=funnel.path,
+    )
+    for key, value in numbers.items():
+        metrics.log_metric(key, value)

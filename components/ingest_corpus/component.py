@@ -1,0 +1,52 @@
+"""KFP wrapper of ``kosparse.steps.ingest_corpus``. No logic here."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def ingest_corpus(
+    corpus: str,
+    queries: str,
+    qrels: str,
+    documents: dsl.Output[dsl.Dataset],
+    passages: dsl.Output[dsl.Dataset],
+    evaluation: dsl.Output[dsl.Dataset],
+    parallel: dsl.Output[dsl.Dataset],
+    rejects: dsl.Output[dsl.Dataset],
+    corpus_summary: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    config: dict,
+):
+    """Read the corpus into documents, passages and an evaluation set.
+
+    Args:
+        corpus: Where the documents are: a folder, a file or ``s3://bucket/key``.
+        queries: Real queries for evaluation; empty when there are none.
+        qrels: Relevance judgements for those queries; empty when there are none.
+        documents: ``Document`` rows.
+        passages: ``Passage`` rows: documents cut at sentence ends.
+        evaluation: Folder: ``queries.jsonl`` and ``qrels/{train,validation,test}.tsv``.
+        parallel: ``AlignedText`` rows; empty when the corpus has no translation.
+        rejects: ``Reject`` rows with file and line.
+        corpus_summary: JSON: counts, content hash, languages, dates.
+        metrics: Counts and seconds.
+        config: ``kosparse.config.IngestCorpusConfig`` as a JSON object.
+    """
+    from kosparse.steps import ingest_corpus as step
+
+    numbers = step.run(
+        config=config,
+        corpus=corpus,
+        queries=queries,
+        qrels=qrels,
+        documents=documents.path,
+        passages=passages.path,
+        evaluation=evaluation.path,
+        parallel=parallel.path,
+        rejects=rejects.path,
+        corpus_summary=corpus_summary.path,
+    )
+    for key, value in numbers.items():
+        metrics.log_metric(key, value)

@@ -1,0 +1,37 @@
+"""KFP wrapper of ``kosparse.steps.release_llm``. No logic here."""
+
+from kfp import dsl
+
+from components import images
+
+
+@dsl.component(base_image=images.CPU, install_kfp_package=False)
+def release_llm(
+    kept: dsl.Input[dsl.Dataset],
+    dictionary: dsl.Input[dsl.Dataset],
+    negatives: dsl.Input[dsl.Dataset],
+    released: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+    config: dict,
+):
+    """Free the accelerator once no step asks the language model any more.
+
+    Args:
+        kept: Orders this after ``filter_pairs``.
+        dictionary: Orders this after ``enhance_dictionary``.
+        negatives: Orders this after ``generate_hard_negatives``.
+        released: JSON: whether a server was stopped.
+        metrics: Counts and seconds.
+        config: ``kosparse.config.ReleaseLlmConfig`` as a JSON object.
+    """
+    from kosparse.steps import release_llm as step
+
+    numbers = step.run(
+        config=config,
+        kept=kept.path,
+        dictionary=dictionary.path,
+        negatives=negatives.path,
+        released=released.path,
+    )
+    for key, value in numbers.items():
+        metrics.log_metric(key, value)
