@@ -22,7 +22,7 @@ def test_a_repeated_query_token_counts_each_time():
 
 
 def test_search_returns_only_texts_that_share_a_token_best_first():
-    index = Bm25(["x", "y", "z"], [["a"], ["a", "a", "b"], ["c"]])
+    index = Bm25(["x", "y", "z"], [["a", "b"], ["a", "a"], ["c"]])
     assert [name for name, _ in index.search(["a"], 10)] == ["y", "x"]
     assert index.search(["a"], 1)[0][0] == "y"
 
