@@ -9,7 +9,6 @@ from components import images
 def mine_negatives(
     kept: dsl.Input[dsl.Dataset],
     passages: dsl.Input[dsl.Dataset],
-    released: dsl.Input[dsl.Artifact],
     mined: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
     config: dict,
@@ -19,7 +18,6 @@ def mine_negatives(
     Args:
         kept: ``Pair`` rows.
         passages: ``Passage`` rows.
-        released: Orders this after ``release_llm``.
         mined: ``NegativeDoc`` rows.
         metrics: Counts and seconds.
         config: ``kosparse.config.MineNegativesConfig`` as a JSON object.
@@ -30,7 +28,6 @@ def mine_negatives(
         config=config,
         kept=kept.path,
         passages=passages.path,
-        released=released.path,
         mined=mined.path,
     )
     for key, value in numbers.items():

@@ -7,9 +7,6 @@ from components import images
 
 @dsl.component(base_image=images.CPU, install_kfp_package=False)
 def release_llm(
-    kept: dsl.Input[dsl.Dataset],
-    dictionary: dsl.Input[dsl.Dataset],
-    negatives: dsl.Input[dsl.Dataset],
     released: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
     config: dict,
@@ -17,9 +14,6 @@ def release_llm(
     """Free the accelerator once no step asks the language model any more.
 
     Args:
-        kept: Orders this after ``filter_pairs``.
-        dictionary: Orders this after ``enhance_dictionary``.
-        negatives: Orders this after ``generate_hard_negatives``.
         released: JSON: whether a server was stopped.
         metrics: Counts and seconds.
         config: ``kosparse.config.ReleaseLlmConfig`` as a JSON object.
@@ -28,9 +22,6 @@ def release_llm(
 
     numbers = step.run(
         config=config,
-        kept=kept.path,
-        dictionary=dictionary.path,
-        negatives=negatives.path,
         released=released.path,
     )
     for key, value in numbers.items():

@@ -1,0 +1,1 @@
+"""The graph, its recipes, and the ways to run it."""

@@ -1,0 +1,100 @@
+"""Named sizes of a run: what they change from the defaults, step by step.
+
+``small`` is the defaults themselves. ``smoke`` proves the plumbing in about a minute; ``full`` is
+meant for a GPU and a collection that deserves it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from kosparse import config as configs
+from kosparse.config import StepConfig
+from kosparse.errors import ConfigError
+from kosparse.steps import STEPS
+
+Overrides = dict[str, dict[str, Any]]
+"""Step -> key -> value."""
+
+RECIPES: dict[str, Overrides] = {
+    "smoke": {
+        "check_prerequisites": {"recipe": "smoke", "free_disk_gb": 0.5},
+        "ingest_corpus": {"max_documents": 60},
+        "mine_synonyms": {"max_candidates": 40, "embedding_terms": 60},
+        "verify_synonyms": {"max_candidates": 8, "budget_seconds": 20},
+        "discover_synonyms": {"max_terms": 2, "budget_seconds": 10},
+        "generate_queries": {"max_passages": 6, "at_least": 3, "budget_seconds": 30},
+        "augment_queries": {"max_queries": 2, "budget_seconds": 10},
+        "generate_documents": {"max_queries": 1, "budget_seconds": 10},
+        "generate_hard_negatives": {"max_pairs": 1, "budget_seconds": 10},
+        "filter_pairs": {"max_judged": 4, "budget_seconds": 10},
+        "build_training_set": {"pseudo_queries": 200},
+        "train_sparse": {"max_seconds": 20, "max_steps": 20},
+        "evaluate": {"permutations": 1000},
+    },
+    "small": {},
+    "full": {
+        "check_prerequisites": {"recipe": "full", "free_disk_gb": 50},
+        "mine_synonyms": {"max_candidates": 50000, "embedding_terms": 50000},
+        "verify_synonyms": {"max_candidates": 20000, "budget_seconds": 7200, "concurrency": 128},
+        "discover_synonyms": {"max_terms": 2000, "budget_seconds": 3600, "concurrency": 128},
+        "generate_queries": {"max_passages": 0, "budget_seconds": 14400, "concurrency": 128},
+        "augment_queries": {"max_queries": 5000, "budget_seconds": 3600, "concurrency": 128},
+        "generate_documents": {"max_queries": 2000, "budget_seconds": 3600, "concurrency": 128},
+        "generate_hard_negatives": {"max_pairs": 2000, "budget_seconds": 3600, "concurrency": 128},
+        "filter_pairs": {"max_judged": 100000, "budget_seconds": 7200, "concurrency": 128},
+        "build_training_set": {"pseudo_queries": 200000},
+        "train_sparse": {"train": "all", "max_seconds": 14400, "max_steps": 50000, "learning_rate": 2e-5},
+        "serve_llm": {"model": "openai/gpt-oss-20b", "quantization": "mxfp4", "max_model_length": 8192},
+    },
+}
+
+
+def config_class(step: str) -> type[StepConfig]:
+    """The config class of a step, by name.
+
+    Raises:
+        ConfigError: There is no such step.
+    """
+    if step not in STEPS:
+        raise ConfigError(f"there is no step {step!r}", where="config", fix=f"Steps: {', '.join(STEPS)}.")
+    found: type[StepConfig] = getattr(configs, "".join(word.capitalize() for word in step.split("_")) + "Config")
+    return found
+
+
+def arguments(recipe: str, settings: Iterable[str] = ()) -> Overrides:
+    """Whole configs of all steps for a recipe, with ``step.key=value`` settings on top.
+
+    Values are read as YAML (``3``, ``true``, ``[a, b]``) and checked against the config classes.
+
+    Raises:
+        ConfigError: Unknown recipe, step or key, or a value it cannot have.
+    """
+    if recipe not in RECIPES:
+        raise ConfigError(f"there is no recipe {recipe!r}", where="RECIPE", fix=f"Recipes: {', '.join(RECIPES)}.")
+    overrides = copy.deepcopy(RECIPES[recipe])
+    for setting in settings:
+        step, key, value = _parse_setting(setting)
+        config_class(step)
+        overrides.setdefault(step, {})[key] = value
+    return {step: _complete(step, overrides.get(step, {})) for step in STEPS}
+
+
+def _complete(step: str, overrides: dict[str, Any]) -> dict[str, Any]:
+    kind = config_class(step)
+    return kind.parse({**kind.defaults(), **overrides}, step=step).model_dump(mode="json")
+
+
+def _parse_setting(setting: str) -> tuple[str, str, Any]:
+    name, equals, text = setting.partition("=")
+    step, dot, key = name.strip().partition(".")
+    if not (equals and dot and key):
+        raise ConfigError(f"cannot read setting {setting!r}", where="SET", fix="Write step.key=value.")
+    try:
+        return step, key, yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"cannot read the value of {setting!r}: {error}", where="SET", fix="Write YAML.") from error

@@ -1,0 +1,196 @@
+"""The graph: unlabelled documents in, a reviewed sparse retriever out.
+
+One task per step, named like it; one dict parameter per step, whose default is the step's config
+class. Everything runs inside an exit handler whose task stops the language model server.
+"""
+
+from kfp import dsl
+
+import components
+from kosparse import config as defaults
+from pipelines.deployment import configure
+
+UNCACHED = ("check_prerequisites", "serve_llm", "release_llm", "register_model", "stop_llm")
+"""Steps that act on the world: a cached result would be a lie."""
+
+
+def _task(step: str, config: object, **arguments: object) -> dsl.PipelineTask:
+    """One configured task of the graph."""
+    task = getattr(_COMPONENTS, step)(config=config, **arguments)
+    if step in UNCACHED:
+        task.set_caching_options(False)
+    return configure(task, step)
+
+
+_COMPONENTS = components.load()
+
+
+@dsl.pipeline(
+    name="kosparse",
+    description="From Korean documents without labels to a neural sparse retriever for OpenSearch.",
+)
+def kosparse_pipeline(
+    corpus: str,
+    queries: str = "",
+    qrels: str = "",
+    check_prerequisites: dict = defaults.CheckPrerequisitesConfig.defaults(),
+    ingest_corpus: dict = defaults.IngestCorpusConfig.defaults(),
+    prepare_backbone: dict = defaults.PrepareBackboneConfig.defaults(),
+    compute_idf: dict = defaults.ComputeIdfConfig.defaults(),
+    detect_trends: dict = defaults.DetectTrendsConfig.defaults(),
+    serve_llm: dict = defaults.ServeLlmConfig.defaults(),
+    mine_synonyms: dict = defaults.MineSynonymsConfig.defaults(),
+    verify_synonyms: dict = defaults.VerifySynonymsConfig.defaults(),
+    discover_synonyms: dict = defaults.DiscoverSynonymsConfig.defaults(),
+    enhance_dictionary: dict = defaults.EnhanceDictionaryConfig.defaults(),
+    generate_queries: dict = defaults.GenerateQueriesConfig.defaults(),
+    augment_queries: dict = defaults.AugmentQueriesConfig.defaults(),
+    generate_documents: dict = defaults.GenerateDocumentsConfig.defaults(),
+    generate_hard_negatives: dict = defaults.GenerateHardNegativesConfig.defaults(),
+    filter_pairs: dict = defaults.FilterPairsConfig.defaults(),
+    release_llm: dict = defaults.ReleaseLlmConfig.defaults(),
+    mine_negatives: dict = defaults.MineNegativesConfig.defaults(),
+    build_training_set: dict = defaults.BuildTrainingSetConfig.defaults(),
+    train_sparse: dict = defaults.TrainSparseConfig.defaults(),
+    evaluate: dict = defaults.EvaluateConfig.defaults(),
+    report: dict = defaults.ReportConfig.defaults(),
+    register_model: dict = defaults.RegisterModelConfig.defaults(),
+    export_opensearch: dict = defaults.ExportOpensearchConfig.defaults(),
+    stop_llm: dict = defaults.StopLlmConfig.defaults(),
+) -> None:
+    """Train a sparse retriever and a bilingual dictionary from documents alone.
+
+    Args:
+        corpus: Where the documents are: a folder, a file or ``s3://bucket/key``.
+        queries: Real queries for evaluation; empty when there are none.
+        qrels: Relevance judgements for those queries; empty when there are none.
+        check_prerequisites: ``CheckPrerequisitesConfig``.
+        ingest_corpus: ``IngestCorpusConfig``.
+        prepare_backbone: ``PrepareBackboneConfig``.
+        compute_idf: ``ComputeIdfConfig``.
+        detect_trends: ``DetectTrendsConfig``.
+        serve_llm: ``ServeLlmConfig``.
+        mine_synonyms: ``MineSynonymsConfig``.
+        verify_synonyms: ``VerifySynonymsConfig``.
+        discover_synonyms: ``DiscoverSynonymsConfig``.
+        enhance_dictionary: ``EnhanceDictionaryConfig``.
+        generate_queries: ``GenerateQueriesConfig``.
+        augment_queries: ``AugmentQueriesConfig``.
+        generate_documents: ``GenerateDocumentsConfig``.
+        generate_hard_negatives: ``GenerateHardNegativesConfig``.
+        filter_pairs: ``FilterPairsConfig``.
+        release_llm: ``ReleaseLlmConfig``.
+        mine_negatives: ``MineNegativesConfig``.
+        build_training_set: ``BuildTrainingSetConfig``.
+        train_sparse: ``TrainSparseConfig``.
+        evaluate: ``EvaluateConfig``.
+        report: ``ReportConfig``.
+        register_model: ``RegisterModelConfig``.
+        export_opensearch: ``ExportOpensearchConfig``.
+        stop_llm: ``StopLlmConfig``.
+    """
+    with dsl.ExitHandler(_task("stop_llm", stop_llm), name="everything"):
+        checked = _task("check_prerequisites", check_prerequisites, corpus=corpus)
+        ingested = _task("ingest_corpus", ingest_corpus, corpus=corpus, queries=queries, qrels=qrels).after(checked)
+        documents, passages = ingested.outputs["documents"], ingested.outputs["passages"]
+        parallel, evaluation = ingested.outputs["parallel"], ingested.outputs["evaluation"]
+        backbone = _task("prepare_backbone", prepare_backbone, passages=passages, parallel=parallel).outputs["backbone"]
+        idf = _task("compute_idf", compute_idf, passages=passages, backbone=backbone).outputs["idf"]
+        trends = _task("detect_trends", detect_trends, documents=documents, idf=idf).outputs["trends"]
+
+        llm = _task("serve_llm", serve_llm).after(ingested).outputs["llm"]
+        mined_terms = _task("mine_synonyms", mine_synonyms, documents=documents, parallel=parallel)
+        candidates = mined_terms.outputs["candidates"]
+        verified = _task("verify_synonyms", verify_synonyms, candidates=candidates, llm=llm)
+        discovered = _task(
+            "discover_synonyms", discover_synonyms, verdicts=verified.outputs["verdicts"], documents=documents, llm=llm
+        )
+        enhanced = _task(
+            "enhance_dictionary",
+            enhance_dictionary,
+            candidates=candidates,
+            verdicts=verified.outputs["verdicts"],
+            discovered=discovered.outputs["discovered"],
+        )
+        dictionary = enhanced.outputs["dictionary"]
+
+        written = _task("generate_queries", generate_queries, passages=passages, llm=llm)
+        pairs = written.outputs["pairs"]
+        augmented = _task("augment_queries", augment_queries, pairs=pairs, dictionary=dictionary, llm=llm)
+        generated = _task("generate_documents", generate_documents, pairs=pairs, llm=llm)
+        generated_passages = generated.outputs["generated_passages"]
+        negatives = _task("generate_hard_negatives", generate_hard_negatives, pairs=pairs, passages=passages, llm=llm)
+        filtered = _task(
+            "filter_pairs",
+            filter_pairs,
+            passages=passages,
+            pairs=pairs,
+            augmented=augmented.outputs["augmented"],
+            generated=generated.outputs["generated"],
+            generated_passages=generated_passages,
+            query_rejects=written.outputs["rejects"],
+            augmented_rejects=augmented.outputs["rejects"],
+            generated_rejects=generated.outputs["rejects"],
+            llm=llm,
+        )
+        kept = filtered.outputs["kept"]
+        released = _task("release_llm", release_llm).after(filtered, enhanced, negatives)
+
+        mined = _task("mine_negatives", mine_negatives, kept=kept, passages=passages).after(released)
+        training_set = _task(
+            "build_training_set",
+            build_training_set,
+            passages=passages,
+            generated_passages=generated_passages,
+            kept=kept,
+            mined=mined.outputs["mined"],
+            written=negatives.outputs["negatives"],
+            evaluation=evaluation,
+            dictionary=dictionary,
+        ).outputs["training_set"]
+        trained = _task(
+            "train_sparse",
+            train_sparse,
+            training_set=training_set,
+            backbone=backbone,
+            idf=idf,
+            trends=trends,
+            dictionary=dictionary,
+        )
+        model = trained.outputs["model"]
+        results = _task(
+            "evaluate",
+            evaluate,
+            model=model,
+            passages=passages,
+            documents=documents,
+            evaluation=evaluation,
+            training_set=training_set,
+        ).outputs["results"]
+        reported = _task(
+            "report",
+            report,
+            prerequisites=checked.outputs["prerequisites"],
+            corpus_summary=ingested.outputs["corpus_summary"],
+            llm=llm,
+            calibration=verified.outputs["calibration"],
+            dictionary_summary=enhanced.outputs["dictionary_summary"],
+            dictionary=dictionary,
+            funnel=filtered.outputs["funnel"],
+            kept=kept,
+            rejects=filtered.outputs["rejects"],
+            training_set=training_set,
+            history=trained.outputs["history"],
+            trends=trends,
+            results=results,
+        )
+        _task(
+            "register_model",
+            register_model,
+            model=model,
+            results=results,
+            html=reported.outputs["html"],
+            summary=reported.outputs["summary"],
+            dictionary=dictionary,
+        )
+        _task("export_opensearch", export_opensearch, model=model, idf=idf, synonyms=enhanced.outputs["synonyms"])
