@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from kosparse.evaluation.ranking import Ranking, best
+
 
 class Bm25:
     """An index in memory: a sparse matrix of term weights, built once.
@@ -43,19 +45,10 @@ class Bm25:
                 total[columns[span]] += data[span]
         return total
 
-    def search(self, tokens: Sequence[str], depth: int) -> list[tuple[str, float]]:
+    def search(self, tokens: Sequence[str], depth: int) -> Ranking:
         """Return at most ``depth`` texts with a positive score, best first; ties in index order."""
         scores = self.scores(tokens)
-        return [(self.ids[position], float(scores[position])) for position in best(scores, depth)]
-
-
-def best(scores: NDArray[np.float32], depth: int) -> NDArray[np.intp]:
-    """Positions of the ``depth`` highest positive scores, best first; ties in position order."""
-    positive = np.flatnonzero(scores > 0)
-    if len(positive) > depth > 0:
-        floor = np.partition(scores[positive], -depth)[-depth]
-        positive = positive[scores[positive] >= floor]
-    return positive[np.argsort(-scores[positive], kind="stable")][:depth]
+        return [(self.ids[position], float(scores[position])) for position in best(scores, depth, above=0.0)]
 
 
 def _counts(token_lists: Sequence[Sequence[str]], terms: dict[str, int]) -> csr_matrix:

@@ -1,9 +1,8 @@
 import math
 
-import numpy as np
 import pytest
 
-from kosparse.evaluation.bm25 import Bm25, best
+from kosparse.evaluation.bm25 import Bm25
 
 
 def test_scores_are_lucenes_formula_worked_by_hand():
@@ -42,12 +41,3 @@ def test_an_index_of_nothing_answers_with_nothing(texts):
 def test_ids_and_texts_must_be_as_many():
     with pytest.raises(ValueError, match="1 ids but 2"):
         Bm25(["x"], [["a"], ["b"]])
-
-
-def test_best_breaks_ties_by_position_and_agrees_with_a_full_sort():
-    random = np.random.default_rng(0)
-    for _ in range(50):
-        scores = random.integers(0, 5, 40).astype(np.float32)
-        expected = [position for position in np.argsort(-scores, kind="stable") if scores[position] > 0]
-        for depth in (1, 7, 40, 100):
-            assert best(scores, depth).tolist() == expected[:depth]
