@@ -1,0 +1,56 @@
+# kosparse: `make` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PY := .venv/bin/python
+RECIPE ?= small
+export PYTHON
+
+.PHONY: help
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup setup-test
+setup: ## environments for everything (idempotent; says what it downloads)
+	@bash requirements/setup.sh all
+
+setup-test:
+	@bash requirements/setup.sh main mlflow
+
+.PHONY: run
+run: ## the whole pipeline on this machine [CORPUS= QUERIES= QRELS= RECIPE=small SET="step.key=value ..."]
+	@bash requirements/setup.sh $(if $(LLM_BASE_URL),main mlflow,all)
+	@$(PY) -m pipelines.run_local --recipe "$(RECIPE)" --corpus "$(CORPUS)" --queries "$(QUERIES)" --qrels "$(QRELS)" \
+	  $(foreach setting,$(SET),--set '$(setting)')
+
+.PHONY: mlflow
+mlflow: setup-test ## bring the MLflow UI up again on the data that was kept
+	@$(PY) -m pipelines.local_services
+
+.PHONY: test test-all check
+test: setup-test ## unit, component and whole-graph tests (minutes, no network after set-up)
+	@$(PY) -m pytest -m "not slow"
+
+test-all: setup ## the same and what is slow
+	@$(PY) -m pytest
+
+check: setup-test ## ruff, mypy, layers and prompts
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
+	@$(PY) -m pytest tests/unit/test_layers.py tests/unit/prompts
+
+.PHONY: compile submit
+compile: setup-test ## compile the pipeline package to pipelines/kosparse.yaml
+	@$(PY) -m pipelines.compile
+
+submit: setup-test ## run it on Kubeflow [HOST= CORPUS=s3://... NAMESPACE= EXPERIMENT= RECIPE= SET=]
+	@$(PY) -m pipelines.submit --host "$(HOST)" --namespace "$(NAMESPACE)" --experiment "$(EXPERIMENT)" \
+	  --recipe "$(RECIPE)" --corpus "$(CORPUS)" --queries "$(QUERIES)" --qrels "$(QRELS)" \
+	  $(foreach setting,$(SET),--set '$(setting)')
+
+.PHONY: step
+step: setup-test ## scaffold a step [NAME=my_step]
+	@$(PY) -m components.scaffold "$(NAME)"
+
+.PHONY: clean
+clean: ## remove environments and runs (the model and answer cache stays)
+	rm -rf .venv .venvs .kosparse .pytest_cache .mypy_cache .ruff_cache
