@@ -1,0 +1,108 @@
+"""The compiled package says what the code says."""
+
+import pytest
+import yaml
+
+from kosparse.config import StepConfig
+from kosparse.errors import ConfigError
+from kosparse.steps import STEPS
+from pipelines import recipes
+from pipelines.compile import PACKAGE, compile_pipeline
+from pipelines.outputs import expected
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    return compile_pipeline(tmp_path_factory.mktemp("package") / "kosparse.yaml")
+
+
+def parsed(path):
+    return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
+def test_committed_package_is_what_the_code_compiles_to(compiled):
+    assert parsed(compiled) == parsed(PACKAGE), "run `make compile` and commit pipelines/kosparse.yaml"
+
+
+def test_pipeline_defaults_are_the_config_defaults(compiled):
+    parameters = parsed(compiled)[0]["root"]["inputDefinitions"]["parameters"]
+
+    for name in STEPS:
+        # KFP writes every number of a dict as a float: 3 == 3.0 holds, and parsing turns it back.
+        assert parameters[name]["defaultValue"] == recipes.config_class(name).defaults()
+
+
+def test_every_step_of_the_graph_is_in_the_package(compiled):
+    assert {name.replace("-", "_") for name in expected(compiled)} == set(STEPS)
+
+
+def test_steps_that_act_on_the_world_are_never_cached(compiled):
+    package = parsed(compiled)[0]
+    root_tasks = package["root"]["dag"]["tasks"]
+    inner = package["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    cached = {name for name, task in {**root_tasks, **inner}.items() if task.get("cachingOptions", {}).get("enableCache")}
+
+    for name in ("check-prerequisites", "serve-llm", "release-llm", "register-model", "stop-llm"):
+        assert name not in cached
+    assert "train-sparse" in cached
+
+
+def test_gpu_is_only_asked_for_after_the_language_model_is_released(compiled):
+    package = parsed(compiled)[0]
+    tasks = package["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    executors = package["deploymentSpec"]["executors"]
+    wants_gpu = {
+        name for name in tasks if "accelerator" in executors[f"exec-{name}"]["container"].get("resources", {})
+    }
+
+    def upstream(name, seen=()):
+        direct = tasks[name].get("dependentTasks", [])
+        return set(direct).union(*(upstream(task) for task in direct)) if direct else set()
+
+    assert wants_gpu == {"build-training-set", "train-sparse", "evaluate"}
+    for name in wants_gpu:
+        assert "release-llm" in upstream(name)
+
+
+def test_everything_runs_inside_the_exit_handler(compiled):
+    root_tasks = parsed(compiled)[0]["root"]["dag"]["tasks"]
+
+    assert set(root_tasks) == {"exit-handler-1", "stop-llm"}
+    assert root_tasks["stop-llm"]["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
+
+
+@pytest.mark.parametrize("recipe", recipes.RECIPES)
+def test_every_recipe_is_a_valid_config_of_every_step(recipe):
+    arguments = recipes.arguments(recipe)
+
+    assert set(arguments) == set(STEPS)
+    for step, values in arguments.items():
+        assert isinstance(recipes.config_class(step).parse(values), StepConfig)
+
+
+def test_settings_override_the_recipe():
+    arguments = recipes.arguments("smoke", ["train_sparse.max_steps=7", "serve_llm.allow_external=true"])
+
+    assert arguments["train_sparse"]["max_steps"] == 7
+    assert arguments["serve_llm"]["allow_external"] is True
+    assert arguments["ingest_corpus"]["max_documents"] == 60  # smoke's own
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("train_sparse.max_step=7", "max_step"),
+        ("train.max_steps=7", "no step 'train'"),
+        ("max_steps=7", "step.key=value"),
+        ("train_sparse.max_steps=many", "max_steps"),
+        ("train_sparse.max_steps=[", "cannot read the value"),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(setting, message):
+    with pytest.raises(ConfigError, match=message):
+        recipes.arguments("small", [setting])
+
+
+def test_unknown_recipe_names_the_known_ones():
+    with pytest.raises(ConfigError, match="smoke, small, full"):
+        recipes.arguments("tiny")

@@ -1,0 +1,33 @@
+"""Configs read what KFP delivers and refuse what nobody meant."""
+
+import pytest
+
+from kosparse.config import GenerateQueriesConfig, TrainSparseConfig
+from kosparse.errors import ConfigError
+
+
+def test_whole_floats_become_ints_because_kfp_sends_floats():
+    config = TrainSparseConfig.parse({"max_steps": 20.0})
+
+    assert config.max_steps == 20 and isinstance(config.max_steps, int)
+
+
+def test_a_fraction_is_not_a_count():
+    with pytest.raises(ConfigError, match="max_steps"):
+        TrainSparseConfig.parse({"max_steps": 3.5}, step="train_sparse")
+
+
+def test_an_unknown_key_is_refused_and_the_known_ones_named():
+    with pytest.raises(ConfigError) as error:
+        TrainSparseConfig.parse({"learning_rat": 1e-3}, step="train_sparse")
+
+    assert "learning_rat" in error.value.what and "learning_rate" in error.value.fix
+
+
+def test_a_number_where_a_word_belongs_is_refused():
+    with pytest.raises(ConfigError, match="train"):
+        TrainSparseConfig.parse({"train": 3})
+
+
+def test_defaults_survive_the_round_trip_through_json():
+    assert GenerateQueriesConfig.parse(GenerateQueriesConfig.defaults()) == GenerateQueriesConfig()
