@@ -5,7 +5,7 @@ Logic takes a port as an argument and never imports an adapter; tests pass a fak
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -40,6 +40,11 @@ class ChatRequest:
     """How many first-token alternatives to return with log-probabilities (0 to 20)."""
 
 
+def never() -> bool:
+    """The condition that is never met."""
+    return False
+
+
 class ChatModel(Protocol):
     """A language model behind any wire."""
 
@@ -49,11 +54,14 @@ class ChatModel(Protocol):
     quantization: str
     """Effective weight precision, for example ``bf16``, ``int8``, ``mxfp4``."""
 
-    def complete(self, requests: Sequence[ChatRequest]) -> Iterator[tuple[int, Completion | Reject]]:
+    def complete(
+        self, requests: Sequence[ChatRequest], *, stop: Callable[[], bool] = never
+    ) -> Iterator[tuple[int, Completion | Reject]]:
         """Answer all requests, concurrently, yielding ``(position, answer)`` as they finish.
 
-        A request that keeps failing becomes a Reject with its reason; only a dead or refusing
-        service raises ServiceError.
+        Once ``stop()`` is true no new request is sent; those in flight are still answered. A request
+        that keeps failing becomes a Reject with its reason; only a dead or refusing service raises
+        ServiceError.
         """
         ...
 

@@ -1,0 +1,46 @@
+"""Answers as probabilities of the first token, never as words in the text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from kosparse.records import Completion
+
+
+def log_odds(completion: Completion, positive: Sequence[str], negative: Sequence[str]) -> float | None:
+    """``ln(p(positive) / p(negative))`` from the first token's alternatives.
+
+    A label's spellings (예, yes, Yes ...) are summed. A token counts for a label when it is one of its
+    spellings or begins one (``아`` for ``아니오``: tokenizers cut words) and begins none of the other's;
+    white space around it does not matter. A label that is not among the alternatives is taken to be as
+    likely as the weakest of them, which bounds it from above and keeps the result finite.
+
+    Args:
+        completion: Answered with ``top_logprobs`` > 0.
+        positive: Spellings of the label that makes the result positive.
+        negative: Spellings of the other one.
+
+    Returns:
+        Natural-log odds, or None when neither label is among the alternatives.
+    """
+    alternatives = completion.first_token_logprobs
+    p_positive = _mass(alternatives, positive, negative)
+    p_negative = _mass(alternatives, negative, positive)
+    if p_positive == 0.0 and p_negative == 0.0:
+        return None
+    floor = math.exp(min(alternatives.values()))
+    return math.log(p_positive or floor) - math.log(p_negative or floor)
+
+
+def _mass(alternatives: dict[str, float], spellings: Sequence[str], others: Sequence[str]) -> float:
+    """Summed probability of the tokens that begin one of the spellings and none of the others."""
+    return sum(
+        math.exp(logprob)
+        for token, logprob in alternatives.items()
+        if _begins(token.strip(), spellings) and not _begins(token.strip(), others)
+    )
+
+
+def _begins(token: str, spellings: Sequence[str]) -> bool:
+    return bool(token) and any(spelling.startswith(token) for spelling in spellings)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from kosparse.llm.labels import log_odds
+from kosparse.records import Completion
+
+
+def completion(**probabilities: float) -> Completion:
+    logprobs = {token: math.log(p) for token, p in probabilities.items()}
+    return Completion(text="", first_token_logprobs=logprobs)
+
+
+def test_spellings_of_a_label_are_summed() -> None:
+    answer = completion(**{"예": 0.5, " 예": 0.25, "아니오": 0.2, "음": 0.05})
+    assert log_odds(answer, ["예"], ["아니오"]) == pytest.approx(math.log(0.75 / 0.2))
+
+
+def test_a_token_that_begins_a_label_counts_for_it() -> None:
+    assert log_odds(completion(**{"예": 0.3, "아": 0.6}), ["예"], ["아니오", "아니요"]) == pytest.approx(math.log(0.5))
+
+
+def test_a_token_that_begins_both_labels_counts_for_neither() -> None:
+    answer = completion(**{"같": 0.5, "같다": 0.3, "같지": 0.1})
+    assert log_odds(answer, ["같다"], ["같지 않다"]) == pytest.approx(math.log(3))
+
+
+def test_a_missing_label_is_as_likely_as_the_weakest_alternative() -> None:
+    assert log_odds(completion(**{"예": 0.9, "음": 0.01}), ["예"], ["아니오"]) == pytest.approx(math.log(90))
+    assert log_odds(completion(**{"아니오": 0.9, "음": 0.01}), ["예"], ["아니오"]) == pytest.approx(-math.log(90))
+
+
+def test_without_either_label_there_are_no_odds() -> None:
+    assert log_odds(completion(음=0.9, 글쎄=0.1), ["예"], ["아니오"]) is None
+    assert log_odds(Completion(text="예"), ["예"], ["아니오"]) is None
+
+
+def test_swapping_the_labels_flips_the_sign() -> None:
+    answer = completion(**{"예": 0.7, "아니오": 0.1})
+    assert log_odds(answer, ["예"], ["아니오"]) == pytest.approx(-log_odds(answer, ["아니오"], ["예"]))
