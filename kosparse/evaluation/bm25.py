@@ -34,6 +34,11 @@ class Bm25:
         self._terms: dict[str, int] = {}
         self._weights = _weights(_counts(token_lists, self._terms), k1, b)
 
+    @property
+    def postings(self) -> int:
+        """Number of term-text pairs in the index."""
+        return int(self._weights.nnz)
+
     def scores(self, tokens: Sequence[str]) -> NDArray[np.float32]:
         """Score every text: shape [n], >= 0; 0 where no token is shared. A repeated token counts each time."""
         total = np.zeros(len(self.ids), dtype=np.float32)
