@@ -148,6 +148,10 @@ class VerifySynonymsConfig(LlmStepConfig):
     verification_threshold: float = Field(default=0.8, ge=0, le=1)
     max_candidates: int = Field(default=160, ge=0)
     """Candidates the LLM is asked about."""
+    labelled: str = ""
+    """A TSV of labelled pairs (ko, en, label, kind, evidence); empty uses those that ship."""
+    labelled_pairs: int = Field(default=64, ge=0)
+    """Labelled pairs the LLM is asked about, to calibrate its answers."""
     budget_seconds: float = Field(default=150.0, gt=0)
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=1, ge=1)
@@ -158,6 +162,10 @@ class DiscoverSynonymsConfig(LlmStepConfig):
 
     max_terms: int = Field(default=24, ge=0)
     per_term: int = Field(default=2, ge=1, le=10)
+    min_p: float = Field(default=0.9, ge=0, le=1)
+    """Only pairs at least this sure are extended."""
+    labelled_pairs: int = Field(default=64, ge=0)
+    """As in verify_synonyms, whose answers are then found in the cache."""
     budget_seconds: float = Field(default=60.0, gt=0)
     max_tokens: int = Field(default=96, ge=1)
 
@@ -174,6 +182,10 @@ class GenerateQueriesConfig(LlmStepConfig):
     queries_per_passage: int = Field(default=3, ge=1, le=20)
     max_passages: int = Field(default=80, ge=0)
     """0 means all; passages are drawn evenly over the collection."""
+    query_types: list[str] = Field(default=["keyword", "question", "colloquial"], min_length=1)
+    """One query of each per request, in this order; the prompt's answer declares the types there are."""
+    excerpt_characters: int = Field(default=400, ge=50)
+    """Of a longer passage the model is shown about this much: its opening and a window drawn anywhere."""
     at_least: int = Field(default=60, ge=0)
     budget_seconds: float = Field(default=420.0, gt=0)
 
@@ -192,6 +204,8 @@ class GenerateDocumentsConfig(LlmStepConfig):
     """``generate_documents``."""
 
     max_queries: int = Field(default=8, ge=0)
+    grades: list[int] = Field(default=[3, 1], min_length=1)
+    """A passage of each is written per query: 3 exact, 2 partial, 1 related, 0 off-topic."""
     budget_seconds: float = Field(default=60.0, gt=0)
     max_tokens: int = Field(default=256, ge=1)
 
@@ -200,6 +214,11 @@ class GenerateHardNegativesConfig(LlmStepConfig):
     """``generate_hard_negatives``."""
 
     max_pairs: int = Field(default=8, ge=0)
+    error_types: list[Literal["other_entity", "other_aspect", "other_condition", "no_answer"]] = Field(
+        default=["other_entity", "other_aspect", "other_condition", "no_answer"], min_length=1
+    )
+    """How the passages fail, taken in turn."""
+    excerpt_characters: int = Field(default=250, ge=50)
     budget_seconds: float = Field(default=60.0, gt=0)
     max_tokens: int = Field(default=256, ge=1)
 
@@ -210,14 +229,16 @@ class FilterPairsConfig(LlmStepConfig):
     min_characters: int = Field(default=2, ge=1)
     max_characters: int = Field(default=100, ge=1)
     min_hangul_syllables: int = Field(default=2, ge=0)
-    max_copy_share: float = Field(default=1.0, ge=0, le=1)
-    """A query is a copy when this share of it stands word for word in its passage ..."""
+    max_copy_share: float = Field(default=0.8, gt=0, le=1)
+    """A query is a copy when this share of its content morphemes stands in its passage in one piece ..."""
     max_copy_characters: int = Field(default=20, ge=1)
     """... and it is longer than this: a short keyword may well stand in the text."""
     round_trip_rank: int = Field(default=50, ge=0)
     """The passage must be among the best so many for its query under BM25; 0 switches it off."""
     judge: bool = True
     max_judged: int = Field(default=40, ge=0)
+    excerpt_characters: int = Field(default=400, ge=50)
+    """What the judge is shown; the value of generate_queries shows it what the query was written from."""
     min_judge_score: float = Field(default=-2.0)
     """Log-odds that the passage answers the query."""
     budget_seconds: float = Field(default=90.0, gt=0)

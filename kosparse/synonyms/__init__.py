@@ -1,0 +1,1 @@
+"""The Korean-English synonym dictionary: propose, verify by answer probabilities, calibrate, export."""

@@ -1,0 +1,203 @@
+"""The enhanced dictionary: curated pairs kept, mined and discovered ones that verification passed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kosparse.config import DiscoverSynonymsConfig, VerifySynonymsConfig
+from kosparse.ports import ChatModel, Embedder
+from kosparse.records import Reject, SynonymCandidate, SynonymEntry, Verdict
+from kosparse.synonyms.discover import discover_synonyms_with_llm
+from kosparse.synonyms.mine import sources_of
+from kosparse.synonyms.terms import pair_key
+from kosparse.synonyms.verify import relation_of, verify_synonyms_with_llm
+
+_UNSEEN = "not_in_documents"
+_INITIAL = frozenset({"curated", "parenthesis"})
+_MAX_EXAMPLES = 3
+_SHOWN = 20
+
+
+def enhance_dictionary(
+    candidates: Sequence[SynonymCandidate],
+    verdicts: Sequence[Verdict],
+    discovered: Sequence[Verdict],
+    threshold: float,
+) -> tuple[list[SynonymEntry], list[Reject]]:
+    """Merge all evidence and keep what reaches the threshold.
+
+    Args:
+        candidates: What was mined. Curated ones are kept whatever their verdict, with p = 1.
+        verdicts: On mined candidates.
+        discovered: On proposals of the language model. A proposal whose new term occurs in no document
+            has the source ``not_in_documents`` beside ``discovered``.
+        threshold: Least probability of a pair that is not curated.
+
+    Returns:
+        Entries, surest first, and the pairs left out as ``below_threshold`` or ``not_verified``.
+    """
+    groups: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
+    for verdict in [*verdicts, *discovered]:
+        groups[pair_key(verdict.candidate.ko, verdict.candidate.en)].append(verdict)
+    curated = {pair_key(c.ko, c.en): c for c in candidates if c.source == "curated"}
+    entries = [_curated_entry(c, groups.pop(key, [])) for key, c in curated.items()]
+    rejects = []
+    for group in groups.values():
+        best = max(group, key=lambda verdict: verdict.p)
+        if best.p >= threshold:
+            entries.append(_entry(best, group))
+        else:
+            rejects.append(_reject("below_threshold", best.candidate, f"p = {best.p:.3f}"))
+    judged = set(groups) | set(curated)
+    rejects += [_reject("not_verified", c) for c in candidates if pair_key(c.ko, c.en) not in judged]
+    return sorted(entries, key=lambda e: (-e.p, -e.count, e.ko, e.en)), rejects
+
+
+def summarise(
+    candidates: Sequence[SynonymCandidate], entries: Sequence[SynonymEntry], threshold: float
+) -> dict[str, Any]:
+    """What was gained.
+
+    ``before`` counts the initial dictionary: curated pairs and pairs glossed in parentheses. ``after``
+    counts the entries. Both count only pairs of which a term occurs in the documents; ``unseen`` entries
+    are in the dictionary and in neither count.
+
+    Returns:
+        Keys ``before``, ``after``, ``growth`` (after / before, None when before is 0), ``unseen``,
+        ``threshold``, ``by_source``, ``by_relation``, ``expected_precision`` (mean p of entries that
+        are not curated), ``examples`` and ``note``.
+    """
+    before = sum(c.count > 0 and bool(_INITIAL & set(sources_of(c))) for c in candidates)
+    seen = [entry for entry in entries if entry.count > 0]
+    found = [entry.p for entry in seen if not entry.curated]
+    return {
+        "before": before,
+        "after": len(seen),
+        "growth": round(len(seen) / before, 3) if before else None,
+        "unseen": len(entries) - len(seen),
+        "threshold": threshold,
+        "by_source": dict(Counter(source for entry in entries for source in entry.sources).most_common()),
+        "by_relation": dict(Counter(entry.relation for entry in entries).most_common()),
+        "expected_precision": round(sum(found) / len(found), 4) if found else None,
+        "examples": [
+            {"ko": e.ko, "en": e.en, "p": round(e.p, 3), "relation": e.relation, "sources": e.sources}
+            for e in _spread([entry for entry in seen if not entry.curated], _SHOWN)
+        ],
+        "note": "" if found else "no candidate passed verification: the dictionary holds curated pairs only",
+    }
+
+
+class EnhancedDictionary(dict[str, list[str]]):
+    """``{Korean: [English, ...]}``, surest first, with the evidence beside it."""
+
+    def __init__(self, entries: Sequence[SynonymEntry], summary: Mapping[str, Any]) -> None:
+        super().__init__()
+        for entry in entries:
+            self.setdefault(entry.ko, []).append(entry.en)
+        self.entries = list(entries)
+        """The same as records, with probabilities, sources and examples."""
+        self.summary = dict(summary)
+        """``before``, ``after``, ``growth``, ``calibration`` ..."""
+
+
+def enhance_bilingual_dict_with_llm(
+    initial_dict: Mapping[str, str | Iterable[str]],
+    llm_model: Any = None,
+    llm_tokenizer: Any = None,
+    verification_threshold: float = 0.8,
+    *,
+    model: ChatModel | None = None,
+    embedder: Embedder | None = None,
+    discover: DiscoverSynonymsConfig | None = None,
+    verify: VerifySynonymsConfig | None = None,
+) -> EnhancedDictionary:
+    """Verify a Korean-English dictionary with a language model and extend it.
+
+    Args:
+        initial_dict: ``{Korean: English}`` or ``{Korean: [English, ...]}``, for example from embeddings.
+        llm_model: As returned by ``load_llm_model``; used when no ``model`` is given.
+        llm_tokenizer: Likewise.
+        verification_threshold: Least calibrated probability of a pair in the result, 0 to 1.
+        model: A ChatModel, instead of model and tokenizer.
+        embedder: Adds cosine and CSLS to the evidence.
+        discover: How many terms to ask for; ``max_terms=0`` only verifies.
+        verify: Strategy and budget; the default asks about every pair.
+
+    Returns:
+        A dict of the verified pairs, with ``.entries`` and ``.summary``.
+
+    Raises:
+        ServiceError: The model is dead, gives no probabilities, or says yes to everything.
+    """
+    if model is None and llm_model is not None:
+        from kosparse.llm import transformers_chat
+
+        model = transformers_chat.TransformersChat(llm_model, llm_tokenizer)
+    candidates = _from_dict(initial_dict)
+    config = (verify or VerifySynonymsConfig(strategy="high", budget_seconds=3600.0)).model_copy(
+        update={"verification_threshold": verification_threshold}
+    )
+    verdicts, calibration = verify_synonyms_with_llm(candidates, model, config=config, embedder=embedder)
+    discovered: list[Verdict] = []
+    if model is not None and config.strategy != "low":
+        discovered, _ = discover_synonyms_with_llm(verdicts, [], model, config=discover, embedder=embedder)
+    entries, rejects = enhance_dictionary(candidates, verdicts, discovered, verification_threshold)
+    rejected = [{**reject.row, "reason": reject.reason, "detail": reject.detail} for reject in rejects]
+    summary = {
+        "before": len(candidates),
+        "after": len(entries),
+        "growth": round(len(entries) / len(candidates), 3) if candidates else None,
+        "rejected": rejected,
+        "calibration": calibration,
+    }
+    return EnhancedDictionary(entries, summary)
+
+
+def _from_dict(pairs: Mapping[str, str | Iterable[str]]) -> list[SynonymCandidate]:
+    return [
+        SynonymCandidate(ko=ko, en=term, source="initial")
+        for ko, english in pairs.items()
+        for term in ([english] if isinstance(english, str) else english)
+    ]
+
+
+def _curated_entry(candidate: SynonymCandidate, group: Sequence[Verdict]) -> SynonymEntry:
+    sources = sorted({source for c in [candidate, *(v.candidate for v in group)] for source in sources_of(c)})
+    return SynonymEntry(
+        ko=candidate.ko,
+        en=candidate.en,
+        p=1.0,
+        relation=relation_of(candidate),
+        sources=sources,
+        count=candidate.count,
+        examples=candidate.examples[:_MAX_EXAMPLES],
+        curated=True,
+    )
+
+
+def _entry(best: Verdict, group: Sequence[Verdict]) -> SynonymEntry:
+    sources = {source for verdict in group for source in sources_of(verdict.candidate)}
+    count = max(verdict.candidate.count for verdict in group)
+    examples = list(dict.fromkeys(example for verdict in group for example in verdict.candidate.examples))
+    return SynonymEntry(
+        ko=best.candidate.ko,
+        en=best.candidate.en,
+        p=best.p,
+        relation=best.relation,
+        sources=sorted(sources | ({_UNSEEN} if count == 0 else set())),
+        count=count,
+        examples=examples[:_MAX_EXAMPLES],
+    )
+
+
+def _spread(entries: Sequence[SynonymEntry], most: int) -> list[SynonymEntry]:
+    """Evenly over the list, so that examples show the sure and the less sure."""
+    step = max(1, len(entries) // most)
+    return list(entries[::step])[:most]
+
+
+def _reject(reason: str, candidate: SynonymCandidate, detail: str = "") -> Reject:
+    row = {"ko": candidate.ko, "en": candidate.en, "source": candidate.source}
+    return Reject(stage="enhance_dictionary", reason=reason, detail=detail, row=row)

@@ -1,0 +1,77 @@
+"""What is known about a pair before any language model is asked, as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kosparse.ports import Embedder
+from kosparse.records import SynonymCandidate
+from kosparse.synonyms import phrases
+from kosparse.synonyms.neighbours import hubness
+from kosparse.synonyms.transliteration import transliteration_score
+
+FEATURES = (
+    "parenthesis",
+    "aligned",
+    "aligned_share",
+    "dice",
+    "together",
+    "neighbour",
+    "cosine",
+    "csls",
+    "transliteration",
+    "length_gap",
+    "all_capitals",
+)
+_COUNTS = frozenset({"parenthesis", "aligned", "together"})
+
+
+def feature_matrix(
+    candidates: Sequence[SynonymCandidate], embedder: Embedder | None, pool: Sequence[SynonymCandidate] = ()
+) -> NDArray[np.float64]:
+    """Features of each candidate, in the order of ``FEATURES``: shape [len(candidates), len(FEATURES)].
+
+    Counts are ``log1p``; evidence a source did not give is 0. ``cosine`` and ``csls`` are computed here
+    for every pair alike, against the terms of ``pool`` (and of the candidates themselves), so that mined
+    and labelled pairs are on one scale; without an embedder both are 0. ``length_gap`` is the difference
+    between the number of Korean nouns and of English words.
+    """
+    if not candidates:
+        return np.zeros((0, len(FEATURES)))
+    cosine, csls = _similarities(candidates, embedder, [*pool, *candidates])
+    nouns = phrases.noun_counts([c.ko for c in candidates])
+    columns = {
+        "cosine": cosine,
+        "csls": csls,
+        "transliteration": [transliteration_score(c.ko, c.en) for c in candidates],
+        "length_gap": [abs(n - len(c.en.split())) for n, c in zip(nouns, candidates, strict=True)],
+        "all_capitals": [float(c.en.isupper()) for c in candidates],
+    }
+    for name in FEATURES:
+        columns.setdefault(name, _evidence(candidates, name))
+    return np.column_stack([columns[name] for name in FEATURES]).astype(float)
+
+
+def _evidence(candidates: Sequence[SynonymCandidate], name: str) -> NDArray[np.float64]:
+    values = np.array([candidate.features.get(name, 0.0) for candidate in candidates])
+    return np.log1p(values) if name in _COUNTS else values
+
+
+def _similarities(
+    candidates: Sequence[SynonymCandidate], embedder: Embedder | None, pool: Sequence[SynonymCandidate]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cosine and CSLS of each pair, hubness taken over the distinct terms of the pool."""
+    if embedder is None:
+        zeros = np.zeros(len(candidates), np.float32)
+        return zeros, zeros
+    korean, english = sorted({c.ko for c in pool}), sorted({c.en for c in pool})
+    left, right = embedder.encode(korean, "query"), embedder.encode(english, "query")
+    left_hubness, right_hubness = hubness(left, right), hubness(right, left)
+    row = {term: i for i, term in enumerate(korean)}
+    column = {term: i for i, term in enumerate(english)}
+    i, j = [row[c.ko] for c in candidates], [column[c.en] for c in candidates]
+    cosine = (left[i] * right[j]).sum(axis=1)
+    return cosine, 2 * cosine - left_hubness[i] - right_hubness[j]
