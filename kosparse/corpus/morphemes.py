@@ -1,0 +1,101 @@
+"""Korean morphemes by Kiwi: the analyzer of BM25, of the filters and of the dictionary.
+
+One Kiwi per process, made at first use (about a second). Functions ending in ``_of`` take many texts
+and use Kiwi's threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kiwipiepy import Kiwi, Token
+
+_CONTENT = ("N", "V", "XR", "SL", "SH", "SN", "W_", "MAG")
+"""Tags that carry meaning: nouns, verbs and adjectives, roots, foreign words, Chinese characters,
+numbers, addresses of the web, adverbs. Particles, endings, affixes and signs are left out."""
+_EMPTY = ("VX", "VCP", "VCN", "NP", "NNB")
+"""... but for auxiliaries, the copula, pronouns and dependent nouns."""
+_NOUNS = ("NNG", "NNP", "SL", "SH")
+_THREADS = 2
+
+
+@dataclass(frozen=True)
+class Morpheme:
+    """One morpheme: ``text[start:end]`` is where it stands; ``tag`` is Kiwi's (Sejong) tag."""
+
+    form: str
+    tag: str
+    start: int
+    end: int
+
+
+def morphemes(text: str) -> list[Morpheme]:
+    """All morphemes of a text, in order. ``-I`` and ``-R`` of irregular verbs are cut from tags."""
+    return [Morpheme(token.form, _tag(token), token.start, token.start + token.len) for token in _tokens(text)]
+
+
+def content_morphemes(text: str) -> list[str]:
+    """The morphemes a search engine would index, lower-cased, in order, repeats kept.
+
+    >>> content_morphemes("HTML 문서의 표를 삽입하였다.")
+    ['html', '문서', '표', '삽입']
+    """
+    return _content(_tokens(text))
+
+
+def content_morphemes_of(texts: Sequence[str]) -> list[list[str]]:
+    """``content_morphemes`` of many texts, in order."""
+    return [_content(tokens) for tokens in _kiwi().tokenize(texts)]
+
+
+def nouns(text: str) -> list[str]:
+    """Common and proper nouns and foreign words as written, in order, repeats kept."""
+    return _nouns(_tokens(text))
+
+
+def nouns_of(texts: Sequence[str]) -> list[list[str]]:
+    """``nouns`` of many texts, in order."""
+    return [_nouns(tokens) for tokens in _kiwi().tokenize(texts)]
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, stripped, none empty; a line break always ends one.
+
+    >>> sentences("열었습니다. 3.5 버전입니다.\\n표 보기")
+    ['열었습니다.', '3.5 버전입니다.', '표 보기']
+    """
+    return sentences_of([text])[0]
+
+
+def sentences_of(texts: Sequence[str]) -> list[list[str]]:
+    """``sentences`` of many texts, in order."""
+    lines = [[line for line in text.splitlines() if line.strip()] for text in texts]
+    split = iter(_kiwi().split_into_sents([line for found in lines for line in found]))
+    return [[one.text.strip() for _ in found for one in next(split) if one.text.strip()] for found in lines]
+
+
+@lru_cache(maxsize=1)
+def _kiwi() -> Kiwi:
+    from kiwipiepy import Kiwi
+
+    return Kiwi(num_workers=_THREADS)
+
+
+def _tokens(text: str) -> Sequence[Token]:
+    return _kiwi().tokenize(text)
+
+
+def _tag(token: Token) -> str:
+    return token.tag.split("-")[0]
+
+
+def _content(tokens: Iterable[Token]) -> list[str]:
+    return [token.form.lower() for token in tokens if token.tag.startswith(_CONTENT) and _tag(token) not in _EMPTY]
+
+
+def _nouns(tokens: Iterable[Token]) -> list[str]:
+    return [token.form for token in tokens if token.tag in _NOUNS]
