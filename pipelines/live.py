@@ -66,9 +66,7 @@ class Board:
             case "started":
                 state.status, state.started = "running", event["time"]
             case "progress":
-                state.progress = describe(
-                    event["what"], event["done"], event["total"], event["unit"], event["seconds"]
-                )
+                state.progress = describe(event["what"], event["done"], event["total"], event["unit"], event["seconds"])
             case "finished":
                 state.status, state.seconds, state.metrics = "done", event["seconds"], event["metrics"]
             case "failed":
@@ -136,7 +134,10 @@ class Display:
         name, state = event["step"], self.board.steps.get(event["step"])
         if state is None:
             return
-        if event["event"] == "progress" and event["time"] - self._said.get(name, state.started) < _SECONDS_BETWEEN_LINES:
+        if (
+            event["event"] == "progress"
+            and event["time"] - self._said.get(name, state.started) < _SECONDS_BETWEEN_LINES
+        ):
             return
         line = {
             "started": f"▶ {name}",

@@ -65,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for option in ("host", "corpus"):
             if not getattr(options, option):
-                raise ConfigError(f"{option.upper()} is not given", where="make submit", fix=f"Add {option.upper()}=...")
+                raise ConfigError(
+                    f"{option.upper()} is not given", where="make submit", fix=f"Add {option.upper()}=..."
+                )
         configs = recipes.arguments(options.recipe, options.set)
         inputs = {"corpus": options.corpus, "queries": options.queries, "qrels": options.qrels}
         run_id, page = submit(

@@ -40,7 +40,9 @@ def test_steps_that_act_on_the_world_are_never_cached(compiled):
     package = parsed(compiled)[0]
     root_tasks = package["root"]["dag"]["tasks"]
     inner = package["components"]["comp-exit-handler-1"]["dag"]["tasks"]
-    cached = {name for name, task in {**root_tasks, **inner}.items() if task.get("cachingOptions", {}).get("enableCache")}
+    cached = {
+        name for name, task in {**root_tasks, **inner}.items() if task.get("cachingOptions", {}).get("enableCache")
+    }
 
     for name in ("check-prerequisites", "serve-llm", "release-llm", "register-model", "stop-llm"):
         assert name not in cached
@@ -51,9 +53,7 @@ def test_gpu_is_only_asked_for_after_the_language_model_is_released(compiled):
     package = parsed(compiled)[0]
     tasks = package["components"]["comp-exit-handler-1"]["dag"]["tasks"]
     executors = package["deploymentSpec"]["executors"]
-    wants_gpu = {
-        name for name in tasks if "accelerator" in executors[f"exec-{name}"]["container"].get("resources", {})
-    }
+    wants_gpu = {name for name in tasks if "accelerator" in executors[f"exec-{name}"]["container"].get("resources", {})}
 
     def upstream(name, seen=()):
         direct = tasks[name].get("dependentTasks", [])

@@ -1,0 +1,101 @@
+"""One real run of the whole compiled graph, shared by the tests that look at it.
+
+Real: the compiled package, ``kfp.local``, the S3 store, MLflow, every step. Small: the collection (40
+short documents) and the encoder (a random two-layer BERT). Fake: the language model server, which
+speaks the OpenAI protocol over HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.data.make_corpus import write
+from tests.fakes.llm_server import FakeLlmServer
+from tests.fakes.tiny_encoder import write_tiny_encoder
+
+SETTINGS = [
+    "prepare_backbone.layers=2",
+    "prepare_backbone.max_length=128",
+    "build_training_set.pseudo_queries=80",
+    "build_training_set.teacher_depth=16",
+    "train_sparse.max_steps=12",
+    "evaluate.permutations=200",
+    "serve_llm.model=fake",
+]
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run and what it ran with."""
+
+    folder: Path
+    home: Path
+    summary: dict
+    environment: dict[str, str]
+
+    def output(self, task: str, artifact: str) -> Path:
+        return next((self.folder / "outputs").glob(f"*/{task.replace('_', '-')}/{artifact}"))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    """A folder with ``corpus/`` (BEIR) and ``encoder/``."""
+    folder = tmp_path_factory.mktemp("tiny")
+    corpus = write(folder / "corpus")
+    texts = [json.loads(line)["text"] for line in (corpus / "corpus.jsonl").read_text(encoding="utf-8").splitlines()]
+    (folder / "encoder").symlink_to(write_tiny_encoder(folder / "tiny-encoder", texts))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def llm_server() -> Iterator[FakeLlmServer]:
+    with FakeLlmServer(api_key="test-key") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def environment(tiny, llm_server, tmp_path_factory) -> Iterator[dict[str, str]]:
+    """The environment of a run that talks to the fakes; set for this process too."""
+    values = {
+        "KOSPARSE_CACHE": str(tmp_path_factory.mktemp("cache")),
+        "KOSPARSE_EMBEDDER": str(tiny / "encoder"),
+        "LLM_BASE_URL": llm_server.base_url,
+        "LLM_MODEL": llm_server.model,
+        "LLM_API_KEY": "test-key",
+        "S3_ENDPOINT": "",
+        "MLFLOW_TRACKING_URI": "",
+    }
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    yield values
+    for name, value in before.items():
+        os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@pytest.fixture(scope="session")
+def settings_of_run(tiny) -> list[str]:
+    return [*SETTINGS, f"prepare_backbone.model={tiny / 'encoder'}"]
+
+
+@pytest.fixture(scope="session")
+def finished_run(tiny, environment, settings_of_run, tmp_path_factory) -> FinishedRun:
+    from pipelines.run_local import run_pipeline
+
+    home = tmp_path_factory.mktemp("home") / ".kosparse"
+    corpus = tiny / "corpus"
+    folder = run_pipeline(
+        recipe="smoke",
+        corpus=str(corpus),
+        queries=str(corpus / "queries.jsonl"),
+        qrels=str(corpus / "qrels.tsv"),
+        overrides=settings_of_run,
+        home=home,
+    )
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return FinishedRun(folder, home, summary, environment)

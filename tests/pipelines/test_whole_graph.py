@@ -1,0 +1,138 @@
+"""The whole compiled graph under ``kfp.local``: what it leaves behind."""
+
+import json
+import math
+
+import pytest
+
+from kosparse.jsonl import read_records
+from kosparse.records import Pair, Reject, SynonymEntry
+from kosparse.steps import STEPS
+from pipelines import outputs
+from pipelines.local_services import LocalServices
+
+pytestmark = pytest.mark.services
+
+
+def test_every_task_wrote_everything_the_package_promises(finished_run):
+    folders = outputs.verify(finished_run.folder / "pipeline.yaml", finished_run.folder / "outputs")
+
+    assert set(folders) == set(STEPS)
+
+
+def test_summary_has_the_documented_keys_with_sensible_numbers(finished_run):
+    summary = finished_run.summary
+
+    assert summary["recipe"] == "smoke" and summary["corpus"]["documents"] == 40
+    for system in ("bm25_kiwi", "dense", "sparse", "fusion"):
+        row = summary["evaluation"][system]
+        assert all(0 <= row[name] <= 1 for name in ("ndcg@10", "mrr@10", "recall@100"))
+    assert summary["evaluation"]["bm25_kiwi"]["ndcg@10"] > 0.5  # the query's words stand in the page
+    synthetic = summary["synthetic"]
+    assert synthetic["generated"] == synthetic["kept"] + sum(synthetic["rejected"].values())
+    assert synthetic["kept"] > 0
+    assert summary["dictionary"]["after"] >= summary["dictionary"]["before"] > 0
+    assert summary["model"]["active_dims_doc"] > 0
+    assert summary["llm"]["calls"] > 0 and summary["llm"]["cached"] == 0
+    assert summary["llm"]["quantization"]
+    assert set(summary["seconds"]) == set(STEPS)
+    assert (finished_run.folder / "report.html").exists()
+
+
+def test_kept_pairs_carry_their_scores_and_where_they_come_from(finished_run):
+    pairs = list(read_records(finished_run.output("filter_pairs", "kept"), Pair))
+
+    assert pairs
+    written = [pair for pair in pairs if pair.origin == "document_to_query"]
+    assert all(pair.provenance and pair.provenance.prompt.startswith("generate_queries@") for pair in written)
+    assert all("round_trip_rank" in pair.scores for pair in pairs)
+
+
+def test_every_reject_has_a_stage_and_a_reason(finished_run):
+    rejects = list(read_records(finished_run.output("filter_pairs", "rejects"), Reject))
+
+    assert all(reject.stage and reject.reason for reject in rejects)
+
+
+def test_dictionary_probabilities_are_probabilities(finished_run):
+    entries = list(read_records(finished_run.output("enhance_dictionary", "dictionary"), SynonymEntry))
+
+    assert entries and all(0 <= entry.p <= 1 for entry in entries)
+    assert len({(entry.ko, entry.en) for entry in entries}) == len(entries)
+
+
+def test_plain_sentence_transformers_loads_the_model(finished_run):
+    from sentence_transformers import SparseEncoder
+
+    model = SparseEncoder(str(finished_run.folder / "model"), device="cpu")
+
+    query = model.encode_query(["스프레드시트 셀 보호"])
+    document = model.encode_document(["스프레드시트에서 셀을 잠그면 내용을 바꿀 수 없습니다."])
+    score = float(model.similarity(query, document)[0][0])
+    assert score > 0 and math.isfinite(score)
+
+
+def test_our_encoder_and_plain_sentence_transformers_agree(finished_run):
+    from sentence_transformers import SparseEncoder
+
+    from kosparse.sparse.model import load_sparse_model
+
+    texts = ["스프레드시트에서 셀을 잠급니다.", "표를 넣습니다."]
+    ours = load_sparse_model(finished_run.folder / "model").encode_documents(texts).toarray()
+    plain = SparseEncoder(str(finished_run.folder / "model"), device="cpu").encode_document(texts).to_dense().numpy()
+
+    assert ours == pytest.approx(plain, abs=1e-4)
+
+
+def test_outputs_are_mirrored_and_the_model_is_registered(finished_run):
+    import mlflow
+
+    from kosparse.adapters.store_s3 import open_store
+
+    with LocalServices.of_home(finished_run.home) as services, pytest.MonkeyPatch.context() as patch:
+        for name, value in services.environment().items():
+            patch.setenv(name, value)
+        keys = open_store().list("mlpipeline", f"v2/artifacts/kosparse/{finished_run.folder.name}/")
+        assert any(key.endswith("filter-pairs/kept") for key in keys)
+        assert any("/train-sparse/model/" in key for key in keys)
+
+        client = mlflow.MlflowClient(services.environment()["MLFLOW_TRACKING_URI"])
+        version = client.get_model_version_by_alias("kosparse", "challenger")
+        assert version.version == str(finished_run.summary["registry"]["version"])
+        assert version.tags["validation_status"] == "pending"
+        parents = client.search_runs(
+            [experiment.experiment_id for experiment in client.search_experiments()],
+            f"tags.`kosparse.run_id` = '{finished_run.folder.name}'",
+        )
+        names = {run.info.run_name for run in parents}
+        assert {"train_sparse", "evaluate"} <= names
+
+
+def test_lineage_names_corpus_prompts_and_language_model(finished_run):
+    registration = json.loads(finished_run.output("register_model", "registration").read_text(encoding="utf-8"))
+    results = json.loads((finished_run.folder / "results" / "results.json").read_text(encoding="utf-8"))
+
+    assert registration["name"] == "kosparse" and registration["alias"] == "challenger"
+    assert results["judgements"] == "real"
+
+
+def test_a_second_run_asks_the_language_model_nothing(finished_run, tiny, settings_of_run, llm_server):
+    from pipelines.run_local import run_pipeline
+
+    asked = llm_server.completions
+    corpus = tiny / "corpus"
+    folder = run_pipeline(
+        recipe="smoke",
+        corpus=str(corpus),
+        queries=str(corpus / "queries.jsonl"),
+        qrels=str(corpus / "qrels.tsv"),
+        overrides=settings_of_run,
+        home=finished_run.home,
+    )
+    again = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+
+    assert llm_server.completions - asked <= 1  # serve_llm's own readiness check
+    assert again["llm"]["calls"] == again["llm"]["cached"] > 0
+    assert again["evaluation"] == pytest.approx(finished_run.summary["evaluation"], nan_ok=True) or (
+        again["evaluation"]["sparse"] == finished_run.summary["evaluation"]["sparse"]
+    )
