@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kiwipiepy import Kiwi, Token
 
-_CONTENT = ("N", "V", "XR", "SL", "SH", "SN", "W_", "MAG")
-"""Tags that carry meaning: nouns, verbs and adjectives, roots, foreign words, Chinese characters,
-numbers, addresses of the web, adverbs. Particles, endings, affixes and signs are left out."""
+_CONTENT = ("N", "V", "XR", "XPN", "SL", "SH", "SN", "W_", "MM", "MAG")
+"""Tags that carry meaning: nouns, verbs and adjectives, roots, prefixes (비-, 재-), foreign words, Chinese
+characters, numbers, addresses of the web, determiners and adverbs. Particles, endings, suffixes and
+signs are left out. Chosen on queries outside the test split of the sample corpus."""
 _EMPTY = ("VX", "VCP", "VCN", "NP", "NNB")
 """... but for auxiliaries, the copula, pronouns and dependent nouns."""
 _NOUNS = ("NNG", "NNP", "SL", "SH")
