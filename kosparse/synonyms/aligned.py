@@ -68,9 +68,7 @@ def _short_candidate(forms: Counter[tuple[str, str]], total: int) -> SynonymCand
     return SynonymCandidate(ko=ko, en=en, source="aligned", count=count, features=features)
 
 
-def mine_associations(
-    rows: Sequence[AlignedText], min_count: int = 3, min_dice: float = 0.3
-) -> list[SynonymCandidate]:
+def mine_associations(rows: Sequence[AlignedText], min_count: int = 3, min_dice: float = 0.3) -> list[SynonymCandidate]:
     """Korean noun phrases and English words or bigrams that occur in the same aligned rows.
 
     Args:

@@ -13,8 +13,8 @@ from kosparse.llm.structured import parse_json
 from kosparse.ports import ChatModel, ChatRequest, Embedder
 from kosparse.records import Completion, Document, Reject, SynonymCandidate, Verdict
 from kosparse.synonyms.curated import LabelledPair
-from kosparse.synonyms.mine import occurrences
-from kosparse.synonyms.terms import english_key, korean_key, pair_key, problem, tidy, tidy_english
+from kosparse.synonyms.grounding import Texts
+from kosparse.synonyms.terms import korean_key, pair_key, problem, tidy, tidy_english
 from kosparse.synonyms.verify import Verifier
 
 PROMPT = "discover_synonyms"
@@ -35,8 +35,8 @@ def discover_synonyms_with_llm(
 
     Args:
         verdicts: What verification made of the mined candidates; also the neighbourhoods for CSLS.
-        documents: A new term that occurs in none of them keeps ``count`` 0 and is so marked in the
-            dictionary.
+        documents: A proposal whose new term occurs in none of them has the feature ``documents`` 0 and is
+            marked in the dictionary. Empty: not looked up.
         model: Whom to ask.
         config: How many terms, how many proposals each, the budget.
         embedder: For cosine and CSLS.
@@ -88,9 +88,9 @@ def _strings(value: Any) -> list[str]:
 
 def _known(verdicts: Sequence[Verdict], config: DiscoverSynonymsConfig) -> list[SynonymCandidate]:
     """The pairs most worth asking about: sure and frequent, one per Korean term."""
-    sure = [v for v in verdicts if v.p >= config.min_p and v.candidate.count > 0]
+    sure = [v for v in verdicts if v.p >= config.min_p and v.candidate.features.get("documents", 1)]
     chosen: dict[str, SynonymCandidate] = {}
-    for verdict in sorted(sure, key=lambda v: (-v.p * v.candidate.count, v.candidate.ko)):
+    for verdict in sorted(sure, key=lambda v: (-v.candidate.features.get("documents", 1), -v.p, v.candidate.ko)):
         chosen.setdefault(korean_key(verdict.candidate.ko), verdict.candidate)
     return list(chosen.values())[: config.max_terms]
 
@@ -130,7 +130,7 @@ def _propose(
 def _candidates(
     proposals: Iterable[tuple[SynonymCandidate, str, str]], existing: set[tuple[str, str]], texts: Sequence[str]
 ) -> tuple[list[SynonymCandidate], list[Reject]]:
-    folded, seen = [text.casefold() for text in texts], set(existing)
+    lookup, seen = Texts.of(texts), set(existing)
     candidates, rejects = [], []
     for known, ko, en in proposals:
         if reason := problem(ko, en):
@@ -139,12 +139,15 @@ def _candidates(
             rejects.append(_reject("known", ko, en))
         else:
             seen.add(pair_key(ko, en))
-            new = ko if korean_key(ko) != korean_key(known.ko) else en
-            assert english_key(en) == english_key(known.en) or new == en
-            example = f"{known.ko} | {known.en}"
-            count = occurrences(folded, [new])
-            candidates.append(SynonymCandidate(ko=ko, en=en, source="discovered", count=count, examples=[example]))
+            candidates.append(_candidate(known, ko, en, lookup))
     return candidates, rejects
+
+
+def _candidate(known: SynonymCandidate, ko: str, en: str, lookup: Texts) -> SynonymCandidate:
+    new = ko if korean_key(ko) != korean_key(known.ko) else en
+    features = {"documents": float(len(lookup.having(new)))} if lookup.plain else {}
+    examples = [f"{known.ko} | {known.en}"]
+    return SynonymCandidate(ko=ko, en=en, source="discovered", examples=examples, features=features)
 
 
 def _reject(reason: str, ko: str, en: str, detail: str = "") -> Reject:

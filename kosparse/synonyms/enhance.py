@@ -8,7 +8,7 @@ from typing import Any
 
 from kosparse.config import DiscoverSynonymsConfig, VerifySynonymsConfig
 from kosparse.ports import ChatModel, Embedder
-from kosparse.records import Reject, SynonymCandidate, SynonymEntry, Verdict
+from kosparse.records import Reject, Relation, SynonymCandidate, SynonymEntry, Verdict
 from kosparse.synonyms.discover import discover_synonyms_with_llm
 from kosparse.synonyms.mine import sources_of
 from kosparse.synonyms.terms import pair_key
@@ -31,23 +31,24 @@ def enhance_dictionary(
     Args:
         candidates: What was mined. Curated ones are kept whatever their verdict, with p = 1.
         verdicts: On mined candidates.
-        discovered: On proposals of the language model. A proposal whose new term occurs in no document
-            has the source ``not_in_documents`` beside ``discovered``.
+        discovered: On proposals of the language model.
         threshold: Least probability of a pair that is not curated.
 
     Returns:
-        Entries, surest first, and the pairs left out as ``below_threshold`` or ``not_verified``.
+        Entries, surest first; those whose terms occur in no document have ``not_in_documents`` among their
+        sources (for a discovered pair the new term counts). And the pairs left out, as ``below_threshold`` or
+        ``not_verified``.
     """
     groups: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
     for verdict in [*verdicts, *discovered]:
         groups[pair_key(verdict.candidate.ko, verdict.candidate.en)].append(verdict)
     curated = {pair_key(c.ko, c.en): c for c in candidates if c.source == "curated"}
-    entries = [_curated_entry(c, groups.pop(key, [])) for key, c in curated.items()]
+    entries = [_entry(c, groups.pop(key, []), 1.0, relation_of(c)) for key, c in curated.items()]
     rejects = []
     for group in groups.values():
         best = max(group, key=lambda verdict: verdict.p)
         if best.p >= threshold:
-            entries.append(_entry(best, group))
+            entries.append(_entry(best.candidate, group, best.p, best.relation))
         else:
             rejects.append(_reject("below_threshold", best.candidate, f"p = {best.p:.3f}"))
     judged = set(groups) | set(curated)
@@ -69,8 +70,8 @@ def summarise(
         ``threshold``, ``by_source``, ``by_relation``, ``expected_precision`` (mean p of entries that
         are not curated), ``examples`` and ``note``.
     """
-    before = sum(c.count > 0 and bool(_INITIAL & set(sources_of(c))) for c in candidates)
-    seen = [entry for entry in entries if entry.count > 0]
+    before = sum(_is_seen(c) and bool(_INITIAL & set(sources_of(c))) for c in candidates)
+    seen = [entry for entry in entries if _UNSEEN not in entry.sources]
     found = [entry.p for entry in seen if not entry.curated]
     return {
         "before": before,
@@ -163,32 +164,25 @@ def _from_dict(pairs: Mapping[str, str | Iterable[str]]) -> list[SynonymCandidat
     ]
 
 
-def _curated_entry(candidate: SynonymCandidate, group: Sequence[Verdict]) -> SynonymEntry:
-    sources = sorted({source for c in [candidate, *(v.candidate for v in group)] for source in sources_of(c)})
-    return SynonymEntry(
-        ko=candidate.ko,
-        en=candidate.en,
-        p=1.0,
-        relation=relation_of(candidate),
-        sources=sources,
-        count=candidate.count,
-        examples=candidate.examples[:_MAX_EXAMPLES],
-        curated=True,
-    )
+def _is_seen(candidate: SynonymCandidate) -> bool:
+    """Whether a term occurs in the documents; taken for granted where nobody looked."""
+    return candidate.features.get("documents", 1.0) > 0
 
 
-def _entry(best: Verdict, group: Sequence[Verdict]) -> SynonymEntry:
-    sources = {source for verdict in group for source in sources_of(verdict.candidate)}
-    count = max(verdict.candidate.count for verdict in group)
-    examples = list(dict.fromkeys(example for verdict in group for example in verdict.candidate.examples))
+def _entry(chosen: SynonymCandidate, group: Sequence[Verdict], p: float, relation: Relation) -> SynonymEntry:
+    """One line of the dictionary with the evidence of all its verdicts."""
+    candidates = [chosen, *(verdict.candidate for verdict in group)]
+    sources = {source for candidate in candidates for source in sources_of(candidate)}
+    examples = list(dict.fromkeys(example for candidate in candidates for example in candidate.examples))
     return SynonymEntry(
-        ko=best.candidate.ko,
-        en=best.candidate.en,
-        p=best.p,
-        relation=best.relation,
-        sources=sorted(sources | ({_UNSEEN} if count == 0 else set())),
-        count=count,
+        ko=chosen.ko,
+        en=chosen.en,
+        p=p,
+        relation=relation,
+        sources=sorted(sources | (set() if any(map(_is_seen, candidates)) else {_UNSEEN})),
+        count=max(candidate.count for candidate in candidates),
         examples=examples[:_MAX_EXAMPLES],
+        curated=chosen.source == "curated",
     )
 
 

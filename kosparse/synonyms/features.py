@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def feature_matrix(
         return np.zeros((0, len(FEATURES)))
     cosine, csls = _similarities(candidates, embedder, [*pool, *candidates])
     nouns = phrases.noun_counts([c.ko for c in candidates])
-    columns = {
+    columns: dict[str, Sequence[float] | NDArray[np.floating[Any]]] = {
         "cosine": cosine,
         "csls": csls,
         "transliteration": [transliteration_score(c.ko, c.en) for c in candidates],
@@ -52,7 +53,7 @@ def feature_matrix(
     }
     for name in FEATURES:
         columns.setdefault(name, _evidence(candidates, name))
-    return np.column_stack([columns[name] for name in FEATURES]).astype(float)
+    return np.column_stack([np.asarray(columns[name], dtype=float) for name in FEATURES])
 
 
 def _evidence(candidates: Sequence[SynonymCandidate], name: str) -> NDArray[np.float64]:

@@ -12,7 +12,8 @@ from kosparse.ports import Embedder
 from kosparse.records import AlignedText, Document, Reject, SynonymCandidate
 from kosparse.synonyms import aligned, neighbours, parenthesis
 from kosparse.synonyms.curated import read_curated
-from kosparse.synonyms.terms import korean_key, pair_key
+from kosparse.synonyms.grounding import ground
+from kosparse.synonyms.terms import pair_key
 
 _STRENGTH = ("curated", "aligned", "parenthesis", "embedding")
 """Whose source a merged candidate is named by, strongest first."""
@@ -35,12 +36,12 @@ def mine_synonyms(
 
     Returns:
         One candidate per pair, curated ones first, then by evidence; at most ``max_candidates``
-        besides the curated. A curated candidate's ``count`` is the number of documents with either
-        term, 0 when none has. And what was left out, with reasons.
+        besides the curated. The feature ``documents`` says in how many documents either term occurs.
+        And what was left out, with reasons.
     """
     texts = [document.text for document in documents]
     rows = aligned.usable(parallel)
-    found, rejects = list(_curated(config.curated, texts)), list[Reject]()
+    found, rejects = _curated(config.curated), list[Reject]()
     if "parenthesis" in config.sources:
         candidates, left_out = parenthesis.mine_parentheses(texts, config.min_count)
         found, rejects = found + candidates, rejects + left_out
@@ -55,7 +56,7 @@ def mine_synonyms(
         Reject(stage="mine_synonyms", reason="over_limit", row={"ko": c.ko, "en": c.en, "source": c.source})
         for c in over
     ]
-    return kept, rejects
+    return ground(kept, texts), rejects
 
 
 def merge(candidates: Iterable[SynonymCandidate]) -> list[SynonymCandidate]:
@@ -90,17 +91,8 @@ def _united(group: Sequence[SynonymCandidate]) -> SynonymCandidate:
     )
 
 
-def _curated(path: str, texts: Sequence[str]) -> Iterable[SynonymCandidate]:
-    folded = [text.casefold() for text in texts]
-    for ko, en in read_curated(Path(path) if path else None):
-        count = occurrences(folded, (ko, en))
-        yield SynonymCandidate(ko=ko, en=en, source="curated", count=count)
-
-
-def occurrences(folded_texts: Iterable[str], terms: Iterable[str]) -> int:
-    """How many case-folded texts have any of the terms, spaces in Korean terms being optional."""
-    spellings = {spelling for term in terms for spelling in (term.casefold(), korean_key(term)) if spelling}
-    return sum(any(spelling in text for spelling in spellings) for text in folded_texts)
+def _curated(path: str) -> list[SynonymCandidate]:
+    return [SynonymCandidate(ko=ko, en=en, source="curated") for ko, en in read_curated(Path(path) if path else None)]
 
 
 def _neighbours(
@@ -112,9 +104,7 @@ def _neighbours(
     return neighbours.mine_neighbours(korean, english, embedder)
 
 
-def _cap(
-    candidates: Sequence[SynonymCandidate], most: int
-) -> tuple[list[SynonymCandidate], list[SynonymCandidate]]:
+def _cap(candidates: Sequence[SynonymCandidate], most: int) -> tuple[list[SynonymCandidate], list[SynonymCandidate]]:
     """Curated pairs and the ``most`` best others; every source gets its share before the rest is filled."""
     curated = [c for c in candidates if c.source == "curated"]
     others = [c for c in candidates if c.source != "curated"]
@@ -123,7 +113,8 @@ def _cap(
     by_source = Counter(c.source for c in others)
     share = most // len(by_source)
     rank: Counter[str] = Counter()
-    first, second = [], []
+    first: list[SynonymCandidate] = []
+    second: list[SynonymCandidate] = []
     for candidate in others:
         rank[candidate.source] += 1
         (first if rank[candidate.source] <= share else second).append(candidate)

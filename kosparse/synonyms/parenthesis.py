@@ -17,8 +17,9 @@ from kosparse.synonyms import phrases
 from kosparse.synonyms.terms import english_key, korean_key, problem, tidy, tidy_english
 
 _KOREAN_FIRST = re.compile(r"(?P<left>[가-힣][가-힣 ]{0,40}) ?[(（](?P<inside>[A-Za-z][A-Za-z .'&/\-0-9]{0,60})[)）]")
+_ENGLISH_WORD = r"[A-Za-z][A-Za-z0-9.'&/\-]*"
 _ENGLISH_FIRST = re.compile(
-    r"(?P<left>[A-Za-z][A-Za-z0-9.'&/\-]*(?: [A-Za-z][A-Za-z0-9.'&/\-]*){0,6}) ?[(（](?P<inside>[가-힣][가-힣 ]{0,30})[)）]"
+    rf"(?P<left>{_ENGLISH_WORD}(?: {_ENGLISH_WORD}){{0,6}}) ?[(（](?P<inside>[가-힣][가-힣 ]{{0,30}})[)）]"
 )
 _MAX_EXAMPLES = 3
 _EXAMPLE_CHARACTERS = 60
@@ -91,9 +92,7 @@ def _candidate(seen: list[tuple[str, Gloss]]) -> SynonymCandidate:
     en = Counter(gloss.english for _, gloss in seen).most_common(1)[0][0]
     examples = list(dict.fromkeys(gloss.example for _, gloss in seen))[:_MAX_EXAMPLES]
     features = {"parenthesis": float(len(seen))}
-    return SynonymCandidate(
-        ko=ko, en=en, source="parenthesis", count=len(seen), examples=examples, features=features
-    )
+    return SynonymCandidate(ko=ko, en=en, source="parenthesis", count=len(seen), examples=examples, features=features)
 
 
 def _reject(reason: str, ko: str, gloss: Gloss) -> Reject:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
+from kosparse.corpus.morphemes import Morpheme, morphemes
 from kosparse.synonyms.terms import is_function_word, singular
 
 _NOUN_TAGS = frozenset({"NNG", "NNP", "XPN", "XSN", "XR"})
@@ -31,29 +30,21 @@ class NounRun:
         return [text[cut : self.end] for cut in self.cuts]
 
 
-@cache
-def _kiwi() -> Any:
-    from kiwipiepy import Kiwi
-
-    return Kiwi(num_workers=-1)
-
-
 def noun_runs(texts: Iterable[str]) -> Iterator[list[NounRun]]:
-    """The noun runs of each text, in order; texts are analysed by several threads, lazily."""
-    for tokens in _kiwi().tokenize(texts):
-        yield _runs(tokens)
+    """The noun runs of each text, in order, lazily."""
+    return (_runs(morphemes(text), text) for text in texts)
 
 
 def is_noun_phrase(texts: Sequence[str]) -> list[bool]:
     """Whether each text is one noun phrase: nothing but a noun, or verb made a noun, and its modifiers."""
-    return [_is_phrase(tokens) for tokens in _kiwi().tokenize(texts)]
+    return [_is_phrase(morphemes(text)) for text in texts]
 
 
-def _runs(tokens: Sequence[Any]) -> list[NounRun]:
+def _runs(tokens: Sequence[Morpheme], text: str) -> list[NounRun]:
     runs: list[NounRun] = []
-    current: list[Any] = []
+    current: list[Morpheme] = []
     for token in tokens:
-        if current and not (token.tag in _NOUN_TAGS and token.start - current[-1].end <= 1):
+        if current and not (token.tag in _NOUN_TAGS and text[current[-1].end : token.start] in ("", " ")):
             runs += _close(current)
             current = []
         if token.tag in _NOUN_TAGS:
@@ -61,7 +52,7 @@ def _runs(tokens: Sequence[Any]) -> list[NounRun]:
     return runs + _close(current)
 
 
-def _close(tokens: list[Any]) -> list[NounRun]:
+def _close(tokens: list[Morpheme]) -> list[NounRun]:
     """One run, or none: it may not begin with a suffix or end with a prefix."""
     while tokens and tokens[0].tag == "XSN":
         tokens = tokens[1:]
@@ -77,9 +68,9 @@ def _close(tokens: list[Any]) -> list[NounRun]:
     return [NounRun(tokens[0].start, tokens[-1].end, cuts)]
 
 
-def _is_phrase(tokens: Sequence[Any]) -> bool:
+def _is_phrase(tokens: Sequence[Morpheme]) -> bool:
     """Ends in a noun or a verb made one (찾기); before it nouns and what modifies them (틀린 단어), no particles."""
-    tags = [token.tag.split("-")[0] for token in tokens]
+    tags = [token.tag for token in tokens]
     return bool(tags) and tags[-1] in _HEAD_TAGS | {"ETN"} and all(tag in _PHRASE_TAGS for tag in tags)
 
 

@@ -15,7 +15,10 @@ PROMPT = "verify_synonym"
 LANGUAGES = ("ko", "en")
 """Each pair is asked about in both: a small model's bias to yes differs between them, their sum has less."""
 _TOP_LOGPROBS = 20
-_SPELLINGS = {"ko": (("예", "네", "yes", "Yes"), ("아니", "no", "No")), "en": (("Yes", "yes", "YES"), ("No", "no", "NO"))}
+_SPELLINGS = {
+    "ko": (("예", "네", "yes", "Yes"), ("아니", "no", "No")),
+    "en": (("Yes", "yes", "YES"), ("No", "no", "NO")),
+}
 
 
 def ask_pairs(
@@ -51,9 +54,7 @@ def ask_pairs(
 
 def provenance(model: ChatModel) -> Provenance:
     """What a verdict that used the model records."""
-    return Provenance(
-        prompt=prompts.load(PROMPT).fingerprint, model=model.model, quantization=model.quantization
-    )
+    return Provenance(prompt=prompts.load(PROMPT).fingerprint, model=model.model, quantization=model.quantization)
 
 
 def _both(values: Sequence[float | None]) -> dict[str, float] | None:

@@ -7,7 +7,9 @@ import unicodedata
 
 MAX_WORDS = 4
 MAX_CHARACTERS = 40
-_PARTICLES = frozenset("이 가 은 는 을 를 의 에 로 과 와 도 만 으 으로 이나 나 라 이라 에서 에게 까지 부터 하다 하여".split())
+_PARTICLES = frozenset(
+    "이 가 은 는 을 를 의 에 로 과 와 도 만 으 으로 이나 나 라 이라 에서 에게 까지 부터 하다 하여".split()
+)
 _EDGE = " \t\"'“”‘’`~:;,.…·*<>«»|/\\-–—_"
 _KOREAN_TERM = re.compile(r"[가-힣0-9][가-힣0-9 ·/\-]*")
 _ENGLISH_TERM = re.compile(r"[A-Za-z][A-Za-z0-9 './+&\-]*")
