@@ -1,0 +1,56 @@
+"""``filter_pairs``: which pairs are worth training on, with a reason for each that is not."""
+
+from __future__ import annotations
+
+from kosparse.config import FilterPairsConfig
+from kosparse.jsonl import read_json, read_records, write_json, write_records
+from kosparse.records import Pair, Passage, Reject
+from kosparse.steps.runtime import InPath, Metrics, OutPath, step
+from kosparse.synthetic.filters import Filter, Filtered, require_kept
+from kosparse.synthetic.writer import Writer
+
+
+@step
+def run(
+    config: FilterPairsConfig,
+    *,
+    passages: InPath,
+    pairs: InPath,
+    augmented: InPath,
+    generated: InPath,
+    generated_passages: InPath,
+    query_rejects: InPath,
+    augmented_rejects: InPath,
+    generated_rejects: InPath,
+    llm: InPath,
+    kept: OutPath,
+    rejects: OutPath,
+    funnel: OutPath,
+) -> Metrics:
+    """Filter the pairs of all three sources together; the rejects of their steps join the funnel.
+
+    Raises:
+        InputError: No pair was kept; the rejects are written all the same.
+        ServiceError: The language model is dead or refuses us.
+    """
+    collection = [row for path in (passages, generated_passages) for row in read_records(path, Passage)]
+    candidates = [row for path in (pairs, augmented, generated) for row in read_records(path, Pair)]
+    sources = (query_rejects, augmented_rejects, generated_rejects)
+    upstream = [row for path in sources for row in read_records(path, Reject)]
+    writer = None
+    if config.judge and config.max_judged:
+        from kosparse.llm.loader import open_chat_model
+
+        writer = Writer.from_config(open_chat_model(config.concurrency), config, read_json(llm))
+    filtered = Filter(collection, config, writer).run(candidates, upstream)
+    write_records(rejects, filtered.rejects)
+    write_json(funnel, filtered.funnel)
+    write_records(kept, filtered.kept)
+    require_kept(filtered)
+    return _metrics(filtered)
+
+
+def _metrics(filtered: Filtered) -> Metrics:
+    funnel = filtered.funnel
+    rejected = {f"rejected_{reason}": float(count) for reason, count in funnel["rejected"].items()}
+    return {"generated": funnel["generated"], "kept": funnel["kept"], "judged": funnel["judged"], **rejected}

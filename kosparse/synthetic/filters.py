@@ -1,0 +1,193 @@
+"""From all pairs to those worth training on, in stages, each with a reason and a count.
+
+Cheap stages first; the model judges survivors only. Scores stay on the row, of kept and rejected alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kosparse.config import FilterPairsConfig
+from kosparse.corpus.morphemes import content_morphemes_of
+from kosparse.errors import InputError
+from kosparse.evaluation.bm25 import Bm25
+from kosparse.ports import ChatModel
+from kosparse.records import Pair, Passage, Reject
+from kosparse.synthetic import checks
+from kosparse.synthetic.judge import judge
+from kosparse.synthetic.scores import Scored, copy_share, numbers, overlap
+from kosparse.synthetic.statistics import describe
+from kosparse.synthetic.writer import Writer
+
+STAGE = "filter_pairs"
+_MIN_DEPTH = 100
+"""Ranks are kept as a score to at least this depth, whatever the threshold."""
+
+Check = Callable[[Scored, FilterPairsConfig], str]
+
+
+@dataclass
+class Filtered:
+    """What filtering gave."""
+
+    kept: list[Pair]
+    rejects: list[Reject]
+    funnel: dict[str, Any] = field(default_factory=dict)
+    """``generated`` = ``kept`` + the sum of ``rejected`` by reason; ``stages`` in order; ``judged``; ``statistics``."""
+
+
+def filter_synthetic_pairs(
+    pairs: Iterable[Pair],
+    passages: Iterable[Passage],
+    *,
+    config: FilterPairsConfig | None = None,
+    model: ChatModel | None = None,
+    upstream: Sequence[Reject] = (),
+) -> Filtered:
+    """Filter pairs.
+
+    Args:
+        pairs: In order of preference: of two that say the same, the first stays.
+        passages: All passages a query must find its own among; written ones too.
+        config: Thresholds.
+        model: Judges survivors when given and ``config.judge`` is on.
+        upstream: Rejects of the steps that wrote the pairs, carried into the funnel.
+
+    Returns:
+        Kept pairs with their scores, rejects (``upstream`` first), and the funnel.
+    """
+    config = config or FilterPairsConfig()
+    writer = Writer.from_config(model, config) if model is not None and config.judge else None
+    return Filter(list(passages), config, writer).run(list(pairs), upstream)
+
+
+class Filter:
+    """The stages and what they share: the passages, their tokens and the index over them."""
+
+    def __init__(self, passages: Sequence[Passage], config: FilterPairsConfig, writer: Writer | None) -> None:
+        self.passages = {passage.id: passage for passage in passages}
+        self.config, self.writer = config, writer
+        texts = [passage.text for passage in self.passages.values()]
+        self.tokens = dict(zip(self.passages, content_morphemes_of(texts), strict=True))
+        self.index = Bm25(list(self.tokens), list(self.tokens.values()))
+        self.judged = 0
+
+    def run(self, pairs: Sequence[Pair], upstream: Sequence[Reject] = ()) -> Filtered:
+        """Send the pairs through all stages."""
+        left = self._scored(pairs)
+        rejects = list(upstream)
+        stages = []
+        for name, stage in self._stages():
+            reasons = stage(left)
+            rejects += [_reject(scored, reason) for scored, reason in zip(left, reasons, strict=True) if reason]
+            entered = len(left)
+            left = [scored for scored, reason in zip(left, reasons, strict=True) if not reason]
+            stages.append({"stage": name, "entered": entered, "left": len(left)})
+        kept = [scored.row() for scored in left]
+        funnel = {
+            "generated": len(pairs) + len(upstream),
+            "kept": len(kept),
+            "rejected": dict(Counter(reject.reason for reject in rejects).most_common()),
+            "stages": stages,
+            "judged": self.judged,
+            "statistics": describe(kept, [scored.tokens for scored in left]),
+        }
+        return Filtered(kept, rejects, funnel)
+
+    def _stages(self) -> list[tuple[str, Callable[[list[Scored]], list[str]]]]:
+        stages: list[tuple[str, Callable[[list[Scored]], list[str]]]] = [
+            ("passage", self._measure),
+            ("length", self._each(checks.length)),
+            ("language", self._each(checks.language)),
+            ("leakage", self._each(checks.leakage)),
+            ("copy", self._each(checks.copy)),
+            ("duplicate", self._duplicates),
+        ]
+        if self.config.round_trip_rank:
+            stages.append(("round_trip", self._round_trip))
+        if self.writer is not None:
+            stages.append(("judge", self._judge))
+        return stages
+
+    def _scored(self, pairs: Sequence[Pair]) -> list[Scored]:
+        tokens = content_morphemes_of([pair.query for pair in pairs])
+        return [Scored(pair, query) for pair, query in zip(pairs, tokens, strict=True)]
+
+    def _each(self, check: Check) -> Callable[[list[Scored]], list[str]]:
+        return lambda scored: [check(one, self.config) for one in scored]
+
+    def _measure(self, scored: list[Scored]) -> list[str]:
+        """Compare each query with its passage; ``unknown_passage`` when there is none of that id."""
+        reasons = []
+        for one in scored:
+            passage = self.tokens.get(one.pair.passage_id)
+            reasons.append("unknown_passage" if passage is None else "")
+            one.scores["overlap"] = overlap(one.tokens, passage or [])
+            one.scores["copy_share"] = copy_share(one.tokens, passage or [])
+        return reasons
+
+    def _duplicates(self, scored: list[Scored]) -> list[str]:
+        """``duplicate`` for all but the first of those that say the same."""
+        seen: set[tuple[object, ...]] = set()
+        reasons = []
+        for one in scored:
+            key = checks.duplicate_key(one, numbers(one.pair.query))
+            reasons.append("duplicate" if key in seen else "")
+            seen.add(key)
+        return reasons
+
+    def _round_trip(self, scored: list[Scored]) -> list[str]:
+        """``round_trip`` when a query does not find its passage; asked only of passages said to answer it."""
+        limit = self.config.round_trip_rank
+        reasons = []
+        for one in scored:
+            rank = self._rank(one, max(limit, _MIN_DEPTH))
+            if rank is not None:
+                one.scores["round_trip_rank"] = rank
+            lost = rank is None or rank > limit
+            reasons.append("round_trip" if lost and one.pair.grade >= 2 else "")
+        return reasons
+
+    def _rank(self, scored: Scored, depth: int) -> int | None:
+        hits = self.index.search(scored.tokens, depth)
+        return next((rank for rank, (hit, _) in enumerate(hits, 1) if hit == scored.pair.passage_id), None)
+
+    def _judge(self, scored: list[Scored]) -> list[str]:
+        """``judge`` when the model says that the passage does not answer; the unasked stay, without the score.
+
+        Pairs of a low grade are not meant to be answered, so they are not asked about.
+        """
+        assert self.writer is not None
+        answering = [one for one in scored if one.pair.grade >= 2]
+        characters, limit = self.config.excerpt_characters, self.config.max_judged
+        self.judged = judge(answering, self.passages, self.writer, limit=limit, characters=characters)
+        floor = self.config.min_judge_score
+        return ["judge" if one.scores.get("judge", math.inf) < floor else "" for one in scored]
+
+
+def _reject(scored: Scored, reason: str) -> Reject:
+    row = scored.row()
+    return Reject(stage=STAGE, reason=reason, where=row.id, row=row.model_dump(exclude_defaults=True))
+
+
+def require_kept(filtered: Filtered) -> None:
+    """Stop when no pair is left, saying which filter ate them.
+
+    Raises:
+        InputError: Nothing was kept.
+    """
+    if filtered.kept:
+        return
+    eaten = ", ".join(f"{reason} {count}" for reason, count in filtered.funnel["rejected"].items())
+    worst = next(iter(filtered.funnel["rejected"]), None)
+    what = f"none of {filtered.funnel['generated']} synthetic pairs was kept" if worst else "no pairs were generated"
+    fix = (
+        f"Most went to {worst!r}: read some of the rejects, then change the config of filter_pairs or the prompt."
+        if worst
+        else "See the metrics of generate_queries: give it a longer budget_seconds, or more passages with Korean text."
+    )
+    raise InputError(what + (f"; rejected: {eaten}" if eaten else ""), where=STAGE, fix=fix)

@@ -1,0 +1,67 @@
+"""Numbers a pair earns on the way. They stay on the row; thresholds are chosen later.
+
+``overlap``           share of the query's content morphemes that its passage has, in [0, 1]
+``copy_share``        longest run of them standing there in one piece, as a share of the query, in [0, 1]
+``round_trip_rank``   place of the passage for its query under BM25, from 1; absent when it was not found
+``judge``             natural-log odds that the passage answers the query, by the judging model; absent
+                      when it was not asked
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kosparse.records import Pair
+
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_GAP = "\x1f"
+
+
+@dataclass
+class Scored:
+    """A pair on its way through the filters."""
+
+    pair: Pair
+    tokens: list[str]
+    """Content morphemes of the query."""
+    scores: dict[str, float] = field(default_factory=dict)
+
+    def row(self) -> Pair:
+        """The pair with the scores it has by now."""
+        rounded = {name: round(value, 4) for name, value in self.scores.items()}
+        return self.pair.model_copy(update={"scores": {**self.pair.scores, **rounded}})
+
+
+def overlap(query: Sequence[str], passage: Sequence[str]) -> float:
+    """Share of the query's distinct tokens that occur in the passage; 0 for an empty query.
+
+    >>> overlap(["셀", "보호", "해제"], ["시트", "보호", "셀"])
+    0.6666666666666666
+    """
+    wanted = set(query)
+    return len(wanted & set(passage)) / len(wanted) if wanted else 0.0
+
+
+def copy_share(query: Sequence[str], passage: Sequence[str]) -> float:
+    """Length of the longest run of query tokens found unbroken in the passage, over the query's length.
+
+    >>> copy_share(["셀", "보호", "방법"], ["시트", "셀", "보호", "설정"])
+    0.6666666666666666
+    """
+    text = _joined(passage)
+    for length in range(len(query), 0, -1):
+        for begin in range(len(query) - length + 1):
+            if _joined(query[begin : begin + length]) in text:
+                return length / len(query)
+    return 0.0
+
+
+def _joined(tokens: Sequence[str]) -> str:
+    return _GAP + _GAP.join(tokens) + _GAP
+
+
+def numbers(text: str) -> tuple[str, ...]:
+    """The numbers in a text, sorted: queries that differ in one are different queries."""
+    return tuple(sorted(_NUMBER.findall(text)))

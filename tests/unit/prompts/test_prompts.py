@@ -1,0 +1,102 @@
+"""Every prompt file loads, and every few-shot example reads with the parser that reads live answers."""
+
+import pytest
+from kosparse import prompts
+from kosparse.errors import ConfigError
+from kosparse.prompts import Prompt, answer_text
+from kosparse.records import Pair, Passage, Query
+from kosparse.synthetic import augment, documents, hard_negatives, queries
+from kosparse.synthetic.writer import Writer
+from tests.fakes.chat import FakeChatModel
+
+WRITER = Writer(FakeChatModel(lambda request: ""))
+SYNTHETIC = ("augment_query", "generate_documents", "generate_hard_negatives", "generate_queries")
+
+
+def read(prompt, given, text):
+    passage = Passage(id="p#0", document_id="p", position=0, text=given.get("passage") or given.get("document") or "")
+    pair = Pair(id="1", query=given.get("query", ""), passage_id="p#0", document_id="p", origin="real")
+    if prompt.id == "generate_queries":
+        return queries.parse(queries.Draw(passage, tuple(prompt.answer["required"])), text, WRITER, prompt)
+    if prompt.id == "augment_query":
+        return augment.parse(pair, text, WRITER, prompt)
+    if prompt.id == "generate_documents":
+        draft = documents.Draft(Query(id="1", text=given["query"]), given["grade"])
+        return documents.parse(draft, text, WRITER, prompt)
+    return hard_negatives.parse(hard_negatives.Task(pair, passage, given["error"]), text, WRITER, prompt)
+
+
+@pytest.mark.parametrize("name", prompts.names())
+def test_every_prompt_file_loads_and_renders(name):
+    prompt = prompts.load(name)
+    assert prompt.fingerprint.startswith(f"{name}@{prompt.version}:")
+    assert (prompt.answer is None) != (prompt.labels == [])
+    given = prompt.examples[0].given if prompt.examples else {variable: "셀" for variable in prompt.variables}
+    messages = prompt.messages(**given)
+    assert messages[-1]["role"] == "user"
+    assert [message["role"] for message in messages].count("assistant") == len(prompt.examples)
+
+
+@pytest.mark.parametrize("name", SYNTHETIC)
+def test_every_example_reads_with_the_live_parser(name):
+    prompt = prompts.load(name)
+    assert prompt.examples
+    for example in prompt.examples:
+        rows = read(prompt, example.given, answer_text(example.answer))
+        assert rows
+        assert not [row for row in rows if getattr(row, "reason", None)]
+
+
+@pytest.mark.parametrize("name", [name for name in prompts.names() if prompts.load(name).labels])
+def test_examples_of_a_label_prompt_answer_with_its_labels(name):
+    prompt = prompts.load(name)
+    assert len(prompt.labels) == 2
+    assert {example.answer for example in prompt.examples} <= set(prompt.labels)
+
+
+@pytest.mark.parametrize("name", [name for name in prompts.names() if prompts.load(name).answer])
+def test_examples_have_the_fields_the_schema_requires(name):
+    prompt = prompts.load(name)
+    for example in prompt.examples:
+        assert set(prompt.answer["required"]) <= set(example.answer)
+
+
+@pytest.mark.parametrize("error", ["other_entity", "other_aspect", "other_condition", "no_answer"])
+def test_each_way_of_failing_has_its_own_words(error):
+    prompt = prompts.load("generate_hard_negatives")
+    others = {"other_entity", "other_aspect", "other_condition", "no_answer"} - {error}
+    render = lambda kind: prompt.messages(query="q", passage="p", error=kind)[-1]["content"]  # noqa: E731
+    assert all(render(error) != render(other) for other in others)
+
+
+def test_a_changed_text_changes_the_fingerprint_and_a_changed_purpose_does_not():
+    prompt = prompts.load("augment_query")
+    assert prompt.model_copy(update={"system": prompt.system + "!"}).fingerprint != prompt.fingerprint
+    assert prompt.model_copy(update={"purpose": "other"}).fingerprint == prompt.fingerprint
+
+
+def test_a_template_that_uses_what_it_does_not_declare_is_refused():
+    with pytest.raises(ValueError, match="declares variables"):
+        Prompt(id="x", version=1, purpose="p", variables=["a"], user="{{ b }}")
+
+
+def test_a_missing_variable_is_an_error_that_names_the_prompt():
+    with pytest.raises(ConfigError, match="augment_query"):
+        prompts.load("augment_query").messages(text="셀")
+
+
+def test_an_unknown_prompt_is_an_error_that_lists_the_known_ones():
+    with pytest.raises(ConfigError) as error:
+        prompts.load("no_such_prompt")
+    assert "generate_queries" in error.value.fix
+
+
+def test_a_users_folder_overrides_a_prompt(tmp_path, monkeypatch):
+    text = "id: augment_query\nversion: 9\npurpose: test\nvariables: [query]\nuser: '{{ query }}'\nlabels: [a, b]\n"
+    (tmp_path / "augment_query.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("KOSPARSE_PROMPTS", str(tmp_path))
+    prompts.load.cache_clear()
+    try:
+        assert prompts.load("augment_query").version == 9
+    finally:
+        prompts.load.cache_clear()

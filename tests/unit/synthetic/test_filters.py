@@ -1,0 +1,149 @@
+import math
+
+import pytest
+from kosparse.config import FilterPairsConfig
+from kosparse.errors import InputError
+from kosparse.records import Completion, Reject
+from kosparse.synthetic.filters import filter_synthetic_pairs, require_kept
+from tests.fakes.chat import FakeChatModel
+from tests.unit.synthetic.builders import CELL, pair, passage, passages
+
+NO_JUDGE = FilterPairsConfig(judge=False)
+
+
+def judged(yes):
+    logprobs = {"예": math.log(yes), "아니오": math.log(1 - yes)}
+    return Completion(text="아니오", first_token_logprobs=logprobs)
+
+
+def reasons(filtered):
+    return {reject.row["query"]: reject.reason for reject in filtered.rejects}
+
+
+def test_each_bad_pair_is_rejected_by_the_first_filter_it_fails():
+    pairs = [
+        pair("셀을 잠그는 방법"),
+        pair("셀"),
+        pair("protect cells"),
+        pair("이 문서에 따르면 셀 보호는 어떻게 하나요?"),
+        pair(CELL[:45]),
+        pair("방법: 셀을 잠그기"),
+        pair("자전거 타이어 교체"),
+        pair("셀 보호", passage_id="gone#0"),
+    ]
+    filtered = filter_synthetic_pairs(pairs, passages(), config=NO_JUDGE)
+    assert [one.query for one in filtered.kept] == ["셀을 잠그는 방법"]
+    assert reasons(filtered) == {
+        "셀": "too_short",
+        "protect cells": "not_korean",
+        "이 문서에 따르면 셀 보호는 어떻게 하나요?": "leakage",
+        CELL[:45]: "copy",
+        "방법: 셀을 잠그기": "duplicate",
+        "자전거 타이어 교체": "round_trip",
+        "셀 보호": "unknown_passage",
+    }
+
+
+def test_kept_and_rejected_add_up_to_what_came_in_and_upstream_rejects_are_carried():
+    upstream = [
+        Reject(stage="generate_queries", reason="not_json"),
+        Reject(stage="augment_queries", reason="unchanged"),
+    ]
+    filtered = filter_synthetic_pairs([pair("셀 보호"), pair("x")], passages(), config=NO_JUDGE, upstream=upstream)
+    funnel = filtered.funnel
+    assert filtered.rejects[:2] == upstream
+    assert funnel["generated"] == 4
+    assert funnel["generated"] == funnel["kept"] + sum(funnel["rejected"].values())
+    assert funnel["rejected"] == {"not_json": 1, "unchanged": 1, "too_short": 1}
+    assert funnel["stages"][0] == {"stage": "passage", "entered": 2, "left": 2}
+    assert [stage["left"] for stage in funnel["stages"]][-1] == funnel["kept"]
+
+
+def test_scores_stay_on_kept_and_rejected_rows():
+    filtered = filter_synthetic_pairs(
+        [pair("셀 보호"), pair("셀 차트 축 배율")], passages(), config=FilterPairsConfig(judge=False, round_trip_rank=1)
+    )
+    assert filtered.kept[0].scores == {"overlap": 1.0, "copy_share": 0.5, "round_trip_rank": 1.0}
+    assert filtered.rejects[0].row["scores"]["round_trip_rank"] == 2.0
+
+
+def test_the_round_trip_can_be_switched_off_and_spares_passages_of_a_low_grade():
+    stranger = pair("자전거 타이어 교체")
+    related = pair("자전거 바퀴 청소", grade=1)
+    config = FilterPairsConfig(judge=False, round_trip_rank=0)
+    assert filter_synthetic_pairs([stranger], passages(), config=config).kept
+    assert filter_synthetic_pairs([related], passages(), config=NO_JUDGE).kept
+
+
+def test_written_passages_compete_in_the_round_trip():
+    written = passage("셀 보호 셀 보호 셀 보호", "synthetic/1")
+    config = FilterPairsConfig(judge=False, round_trip_rank=1)
+    alone = filter_synthetic_pairs([pair("셀 보호")], passages(), config=config)
+    crowded = filter_synthetic_pairs([pair("셀 보호")], [*passages(), written], config=config)
+    assert (len(alone.kept), len(crowded.kept)) == (1, 0)
+
+
+def test_queries_that_differ_in_a_number_are_both_kept():
+    text = "10번 셀과 20번 셀의 보호를 해제합니다. " + CELL
+    filtered = filter_synthetic_pairs([pair("10번 셀 보호"), pair("20번 셀 보호")], [passage(text)], config=NO_JUDGE)
+    assert len(filtered.kept) == 2
+
+
+def test_the_judge_rejects_by_probability_whatever_word_was_written():
+    model = FakeChatModel(
+        lambda request: judged(0.9 if "잠금" in request.messages[-1]["content"].split(">>>")[1] else 0.1)
+    )
+    config = FilterPairsConfig(min_judge_score=0.0)
+    filtered = filter_synthetic_pairs([pair("셀 잠금"), pair("시트 암호")], passages(), config=config, model=model)
+    assert [one.query for one in filtered.kept] == ["셀 잠금"]
+    assert filtered.kept[0].scores["judge"] == pytest.approx(math.log(9), abs=1e-4)
+    assert reasons(filtered) == {"시트 암호": "judge"}
+    assert filtered.funnel["judged"] == 2
+
+
+def test_the_judge_sees_survivors_only_and_no_more_than_allowed():
+    model = FakeChatModel(lambda request: judged(0.9))
+    pairs = [
+        pair("protect cells"),
+        pair("셀 잠금"),
+        pair("시트 암호"),
+        pair("보호 탭"),
+        pair("차트 배율", "chart", grade=1),
+    ]
+    filtered = filter_synthetic_pairs(pairs, passages(), config=FilterPairsConfig(max_judged=2), model=model)
+    assert len(model.requests) == filtered.funnel["judged"] == 2
+    assert len(filtered.kept) == 4
+    assert sum("judge" in one.scores for one in filtered.kept) == 2
+
+
+def test_a_judge_that_says_neither_leaves_the_pair_in_without_a_score():
+    model = FakeChatModel(lambda request: Completion(text="음", first_token_logprobs={"음": -0.1}))
+    filtered = filter_synthetic_pairs([pair("셀 잠금")], passages(), model=model)
+    assert "judge" not in filtered.kept[0].scores
+    assert filtered.funnel["judged"] == 0
+
+
+def test_the_judge_gets_one_token_and_no_schema():
+    model = FakeChatModel(lambda request: judged(0.9))
+    filter_synthetic_pairs([pair("셀 잠금")], passages(), model=model)
+    (request,) = model.requests
+    assert (request.max_tokens, request.temperature, request.json_schema) == (1, 0.0, None)
+    assert request.top_logprobs > 0
+
+
+def test_when_nothing_is_left_the_error_names_the_filter_that_ate_everything():
+    filtered = filter_synthetic_pairs([pair("one"), pair("two"), pair("셀")], passages(), config=NO_JUDGE)
+    with pytest.raises(InputError) as error:
+        require_kept(filtered)
+    assert "none of 3" in error.value.what
+    assert "not_korean 2, too_short 1" in error.value.what
+    assert "'not_korean'" in error.value.fix
+
+
+def test_when_nothing_came_in_the_error_says_so():
+    with pytest.raises(InputError, match="no pairs were generated"):
+        require_kept(filter_synthetic_pairs([], passages(), config=NO_JUDGE))
+
+
+def test_filtering_without_any_passage_or_pair_is_empty_and_not_an_error():
+    assert filter_synthetic_pairs([], [], config=NO_JUDGE).funnel["generated"] == 0

@@ -1,0 +1,78 @@
+import json
+
+import kosparse
+import pytest
+from kosparse.config import FilterPairsConfig
+from kosparse.errors import ConfigError, InputError
+from kosparse.records import Completion, Document, SynonymEntry
+from tests.fakes.chat import FakeChatModel
+from tests.unit.synthetic.builders import CELL, CHART, MACRO
+
+QUERIES = {
+    CELL: {"keyword": "시트 암호 잠금", "question": "셀은 어떻게 잠그나요?", "colloquial": "셀 못 고치게 보호하려면?"},
+    MACRO: {"keyword": "매크로 실행", "question": "매크로는 어떻게 기록하나요?", "colloquial": "매크로 다시 돌리려면?"},
+    CHART: {"keyword": "축 배율", "question": "차트 눈금은 어디에서 바꾸나요?", "colloquial": "차트 축 값 바꿔 줘"},
+}
+
+
+def answer(request):
+    question = request.messages[-1]["content"]
+    if request.top_logprobs:
+        return Completion(text="예", first_token_logprobs={"예": -0.1, "아니오": -2.5})
+    for text, queries in QUERIES.items():
+        if text in question:
+            return json.dumps(queries, ensure_ascii=False)
+    return json.dumps({"query": question.removeprefix("검색어: ") + " 알려 줘"}, ensure_ascii=False)
+
+
+def test_texts_in_filtered_pairs_out():
+    made = kosparse.generate_synthetic_qd_pairs(
+        documents=[CELL, Document(id="m", text=MACRO), CHART], model=FakeChatModel(answer), num_queries_per_doc=3
+    )
+    assert len(made) == len(made.pairs) >= 9
+    assert ("매크로 실행", MACRO) in list(made)
+    assert made.funnel["statistics"]["by_origin"]["document_to_query"] == 9
+    assert made.funnel["kept"] == len(made)
+
+
+def test_the_dictionary_adds_queries_in_the_other_language():
+    made = kosparse.generate_synthetic_qd_pairs(
+        [MACRO], model=FakeChatModel(answer), dictionary=[SynonymEntry(ko="매크로", en="macro", p=0.9)]
+    )
+    assert "macro 실행" in [query for query, _ in made]
+
+
+def test_two_runs_give_the_same_pairs():
+    first, second = (
+        kosparse.generate_synthetic_qd_pairs([CELL, MACRO], model=FakeChatModel(answer, out_of_order=order))
+        for order in (False, True)
+    )
+    assert first.pairs == second.pairs
+
+
+def test_the_number_of_queries_per_document_is_kept():
+    made = kosparse.generate_synthetic_qd_pairs([CELL, MACRO], model=FakeChatModel(answer), num_queries_per_doc=1)
+    assert made.funnel["statistics"]["by_type"]["keyword"] == 2
+    assert "question" not in made.funnel["statistics"]["by_type"]
+
+
+@pytest.mark.parametrize("documents", [[], ["", "가", "1234 5678", "<div><p></p></div>", "only English here"]])
+def test_documents_without_anything_to_ask_about_end_in_a_clear_error(documents):
+    with pytest.raises(InputError, match="no pairs were generated"):
+        kosparse.generate_synthetic_qd_pairs(documents, model=FakeChatModel(answer))
+
+
+def test_a_model_that_answers_nothing_useful_ends_in_an_error_that_counts_it():
+    with pytest.raises(InputError, match="none of 2 .*not_json 2"):
+        kosparse.generate_synthetic_qd_pairs([CELL, MACRO], model=FakeChatModel(lambda request: "음..."))
+
+
+def test_without_a_model_nothing_is_tried():
+    with pytest.raises(ConfigError, match="no language model"):
+        kosparse.generate_synthetic_qd_pairs(documents=[CELL])
+
+
+def test_the_judge_can_be_switched_off():
+    fake = FakeChatModel(answer)
+    kosparse.generate_synthetic_qd_pairs([CELL], model=fake, filters=FilterPairsConfig(judge=False))
+    assert not any(request.top_logprobs for request in fake.requests)

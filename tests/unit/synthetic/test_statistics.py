@@ -1,0 +1,31 @@
+from kosparse.synthetic.statistics import describe, distinct_n, percentiles
+from tests.unit.synthetic.builders import pair
+
+
+def test_pairs_are_described_by_kind_length_overlap_and_variety():
+    pairs = [
+        pair("셀 보호", scores={"overlap": 1.0}),
+        pair("셀 보호는?", query_type="question", scores={"overlap": 0.5}),
+        pair("cell 보호", "macro", origin="augmented", query_type="synonym", scores={"overlap": 0.05}),
+    ]
+    described = describe(pairs, [["셀", "보호"], ["셀", "보호"], ["cell", "보호"]])
+    assert (described["pairs"], described["passages"]) == (3, 2)
+    assert described["by_origin"] == {"document_to_query": 2, "augmented": 1}
+    assert described["by_type"] == {"keyword": 1, "question": 1, "synonym": 1}
+    assert described["overlap"] == [1, 0, 0, 0, 0, 1, 0, 0, 0, 1]
+    assert described["distinct_2"] == 0.6667
+
+
+def test_nothing_is_described_without_errors():
+    described = describe([], [])
+    assert (described["pairs"], described["characters"], described["distinct_2"]) == (0, {}, 0.0)
+    assert sum(described["overlap"]) == 0
+
+
+def test_distinct_n_ignores_lists_that_are_too_short():
+    assert distinct_n([["a"], ["a", "b"]], 2) == 1.0
+    assert distinct_n([["a"]], 2) == 0.0
+
+
+def test_percentiles_interpolate():
+    assert percentiles([0, 10]) == {"p10": 1.0, "p50": 5.0, "p90": 9.0}
