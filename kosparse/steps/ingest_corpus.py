@@ -1,0 +1,117 @@
+"""``ingest_corpus``: read the corpus into documents, passages and an evaluation set."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from kosparse import progress
+from kosparse.config import IngestCorpusConfig
+from kosparse.corpus.cleaning import BadRowError, Cleaned, rejected, sample
+from kosparse.corpus.evaluation_set import read_evaluation
+from kosparse.corpus.passages import split_document
+from kosparse.corpus.readers import Location, locate, read_rows
+from kosparse.corpus.summary import Summary, count_reasons
+from kosparse.errors import InputError
+from kosparse.jsonl import read_records, write_json, write_records
+from kosparse.records import AlignedText, Document, Reject
+from kosparse.steps.runtime import Metrics, OutPath, step
+
+
+@step
+def run(
+    config: IngestCorpusConfig,
+    *,
+    corpus: str,
+    queries: str,
+    qrels: str,
+    documents: OutPath,
+    passages: OutPath,
+    evaluation: OutPath,
+    parallel: OutPath,
+    rejects: OutPath,
+    corpus_summary: OutPath,
+) -> Metrics:
+    """Read, check, cut and count; rows that cannot be used go to ``rejects`` with file, line and reason.
+
+    Raises:
+        InputError: Nothing usable, or more than ``max_bad_share`` of the rows are bad.
+    """
+    with tempfile.TemporaryDirectory(prefix="kosparse-corpus-") as folder:
+        here = Path(folder)
+        collection = locate(
+            _bring(corpus, here / "corpus"), _optional(queries, here / "queries"), _optional(qrels, here / "qrels")
+        )
+        cleaned, summary = Cleaned(collection.corpus, config), Summary()
+        reading = progress.track(summary.watch(sample(cleaned, config.max_documents)), "reading", unit="documents")
+        write_records(documents, reading)
+        write_records(rejects, cleaned.rejects)
+        cleaned.check(summary.documents)
+        judged = read_evaluation(collection, summary.ids)
+        aligned, bad_aligned = _read_parallel(collection.parallel)
+    judged.write(evaluation)
+    write_records(parallel, aligned)
+    left_out = [*cleaned.rejects, *judged.rejects, *bad_aligned]
+    write_records(rejects, left_out)
+    cuts = write_records(
+        passages,
+        (
+            passage
+            for document in progress.track(
+                read_records(documents, Document), "cutting", summary.documents, unit="documents"
+            )
+            for passage in split_document(document, config.passage_characters)
+        ),
+    )
+    counts = {
+        "passages": cuts,
+        "rejected": len(left_out),
+        "queries": len(judged.queries),
+        "test_queries": judged.queries_in("test"),
+        "judgements": judged.judgements,
+        "parallel": len(aligned),
+    }
+    detail = {"rows": cleaned.rows, "bad_dates": cleaned.bad_dates, "rejected_by_reason": count_reasons(left_out)}
+    write_json(corpus_summary, {"corpus": corpus, **summary.as_json(), **counts, **detail})
+    return {"documents": float(summary.documents), **{name: float(count) for name, count in counts.items()}}
+
+
+def _optional(address: str, folder: Path) -> Location | None:
+    return _bring(address, folder) if address else None
+
+
+def _bring(address: str, folder: Path) -> Location:
+    """A local path as it is; an S3 address as a copy, known by its address.
+
+    A key that ends in ``.jsonl`` or ``.tsv`` is one object, any other a folder.
+    """
+    if not address:
+        raise InputError("no corpus was given", where="corpus", fix="make run CORPUS=my.jsonl")
+    if not address.startswith("s3://"):
+        return Location(Path(address), address)
+    from kosparse.adapters.store_s3 import open_store
+
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    if key.endswith((".jsonl", ".tsv")):
+        path = folder / key.rsplit("/", 1)[-1]
+        open_store().download(bucket, key, path)
+        return Location(path, address)
+    if open_store().fetch_folder(bucket, key, folder) == 0:
+        raise InputError("there is nothing below this address", where=address, fix="Check bucket and prefix.")
+    return Location(folder, address)
+
+
+def _read_parallel(file: Location | None) -> tuple[list[AlignedText], list[Reject]]:
+    rows: list[AlignedText] = []
+    bad: list[Reject] = []
+    for where, row in read_rows(file) if file else ():
+        if isinstance(row, Reject):
+            bad.append(row)
+            continue
+        try:
+            rows.append(AlignedText.model_validate(row))
+        except ValidationError as error:
+            bad.append(rejected(BadRowError("bad_parallel", error.errors()[0]["msg"]), where, row))
+    return rows, bad
