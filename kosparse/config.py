@@ -117,6 +117,9 @@ class ServeLlmConfig(StepConfig):
     quantization: str = "bf16"
     max_model_length: int = Field(default=2048, ge=256)
     ready_timeout_seconds: float = Field(default=600.0, gt=0)
+    gpus: int = Field(default=1, ge=0)
+    deadline_seconds: int = Field(default=21600, ge=60)
+    """The server ends after this long even if nobody stops it."""
     allow_external: bool = False
     """Consent: text may leave the machine for an endpoint that is not ours."""
 
@@ -184,8 +187,10 @@ class GenerateQueriesConfig(LlmStepConfig):
     """0 means all; passages are drawn evenly over the collection."""
     query_types: list[str] = Field(default=["keyword", "question", "colloquial"], min_length=1)
     """One query of each per request, in this order; the prompt's answer declares the types there are."""
-    excerpt_characters: int = Field(default=400, ge=50)
+    excerpt_characters: int = Field(default=300, ge=50)
     """Of a longer passage the model is shown about this much: its opening and a window drawn anywhere."""
+    temperature: float = Field(default=0.3, ge=0, le=2)
+    max_tokens: int = Field(default=128, ge=1)
     at_least: int = Field(default=60, ge=0)
     budget_seconds: float = Field(default=420.0, gt=0)
 
@@ -237,7 +242,7 @@ class FilterPairsConfig(LlmStepConfig):
     """The passage must be among the best so many for its query under BM25; 0 switches it off."""
     judge: bool = True
     max_judged: int = Field(default=40, ge=0)
-    excerpt_characters: int = Field(default=400, ge=50)
+    excerpt_characters: int = Field(default=300, ge=50)
     """What the judge is shown; the value of generate_queries shows it what the query was written from."""
     min_judge_score: float = Field(default=-2.0)
     """Log-odds that the passage answers the query."""

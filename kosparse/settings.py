@@ -30,6 +30,10 @@ class Settings:
     """``LLM_MODEL``: the name the server knows, or a hub id or folder to load or serve."""
     llm_backend: str
     """``LLM_BACKEND``: ``http`` or ``transformers`` (in-process, where no server can run)."""
+    llm_revision: str
+    """``LLM_REVISION``: recorded, and part of the answer cache's key."""
+    llm_quantization: str
+    """``LLM_QUANTIZATION``: the precision the server really runs at; likewise."""
     embedder: str
     """``KOSPARSE_EMBEDDER``: hub id or folder; empty means the packaged multilingual-e5-small."""
     git_sha: str
@@ -61,6 +65,8 @@ def settings() -> Settings:
         llm_base_url=get("LLM_BASE_URL", "").rstrip("/"),
         llm_model=get("LLM_MODEL", ""),
         llm_backend=get("LLM_BACKEND", "http"),
+        llm_revision=get("LLM_REVISION", ""),
+        llm_quantization=get("LLM_QUANTIZATION", ""),
         embedder=get("KOSPARSE_EMBEDDER", ""),
         git_sha=get("KOSPARSE_GIT_SHA", ""),
         image_digest=get("KOSPARSE_IMAGE_DIGEST", ""),

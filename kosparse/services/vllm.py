@@ -1,0 +1,135 @@
+"""The embedded language model server: real vLLM on this machine's processor, on loopback.
+
+vLLM lives in an environment of its own (``.venvs/vllm``), because it wants other versions than KFP.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+
+from kosparse.jsonl import read_json
+from kosparse.services.process import LOOPBACK, Service, free_port, new_secret, retry_ports
+
+PYTHON = Path(__file__).parents[2] / ".venvs" / "vllm" / "bin" / "python"
+STATE = "KOSPARSE_LLM_STATE"
+"""Environment variable naming the state file by which any step can stop the server."""
+
+_MEMORY_GB = 9.0
+"""Free memory the packaged model needs to be served."""
+_STRUCTURED_OUTPUTS = '{"backend":"xgrammar","disable_any_whitespace":true}'
+
+
+def can_run() -> tuple[bool, str]:
+    """Whether vLLM can serve here, and why not."""
+    if not PYTHON.exists():
+        return False, "vLLM is not installed (make setup)"
+    if "avx2" not in _cpu_flags():
+        return False, "this processor has no AVX2"
+    free = psutil.virtual_memory().available / 1e9
+    if free < _MEMORY_GB:
+        return False, f"{free:.1f} GB of memory are free, vLLM needs {_MEMORY_GB:.0f}"
+    return True, ""
+
+
+def best_dtype() -> str:
+    """bf16 where the processor computes in it; elsewhere vLLM is faster in fp32."""
+    return "bfloat16" if _cpu_flags() & {"avx512_bf16", "amx_bf16"} else "float32"
+
+
+class VllmServer:
+    """vLLM for one model folder or hub id.
+
+    Args:
+        folder: Where log and state are kept.
+        model: Folder or hub id.
+        max_model_length: Tokens of prompt and answer together.
+        dtype: ``bfloat16``, ``float32``, ``float16``; None takes what is fastest here.
+    """
+
+    def __init__(self, folder: Path, model: str, *, max_model_length: int, dtype: str | None = None) -> None:
+        self.folder, self.location, self.max_model_length = folder, model, max_model_length
+        self.dtype = dtype or best_dtype()
+        self.model = Path(model).name if Path(model).exists() else model
+        self.base_url = ""
+        self._key = new_secret()
+        self._service: Service | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a step needs in its environment to use and to stop this server."""
+        return {
+            "LLM_BASE_URL": self.base_url,
+            "LLM_MODEL": self.model,
+            "LLM_API_KEY": self._key,
+            "LLM_QUANTIZATION": {"bfloat16": "bf16", "float32": "fp32", "float16": "fp16"}[self.dtype],
+            "LLM_REVISION": self._revision(),
+            STATE: str(self.folder / "llm.state.json"),
+        }
+
+    def start(self, *, wait: bool = True, timeout: float = 600.0) -> None:
+        """Start the server; with ``wait``, return once it answers.
+
+        Raises:
+            ServiceError: It does not come up; with the end of its log.
+        """
+        retry_ports(self._start)
+        if wait and self._service is not None:
+            self._service.wait_ready(timeout)
+
+    def check(self) -> None:
+        """Raise ServiceError when the server has died."""
+        if self._service is not None:
+            self._service.check()
+
+    def stop(self) -> bool:
+        """Stop the server; idempotent. True when something was stopped."""
+        return self._service.stop() if self._service else False
+
+    def _start(self) -> None:
+        port = free_port()
+        self.base_url = f"http://{LOOPBACK}:{port}/v1"
+        self._service = Service(
+            "llm",
+            self._command(port),
+            ready_url=f"http://{LOOPBACK}:{port}/health",
+            folder=self.folder,
+            environment={
+                "VLLM_API_KEY": self._key,
+                "VLLM_NO_USAGE_STATS": "1",
+                "DO_NOT_TRACK": "1",
+                "VLLM_CPU_KVCACHE_SPACE": "1",
+                "VLLM_HOST_IP": LOOPBACK,
+                "VLLM_LOGGING_LEVEL": "WARNING",
+                "OMP_NUM_THREADS": str(psutil.cpu_count(logical=False) or os.cpu_count() or 1),
+                "PYTHONPATH": None,
+                **({"HF_HUB_OFFLINE": "1"} if Path(self.location).exists() else {}),
+            },
+        )
+        self._service.start(base_url=self.base_url, model=self.model)
+
+    def _command(self, port: int) -> list[str]:
+        # `vllm serve` looks up its own package's metadata under a name the CPU build does not have.
+        module = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server"]
+        model = ["--model", self.location, "--served-model-name", self.model, "--dtype", self.dtype]
+        limits = ["--max-model-len", str(self.max_model_length), "--max-num-seqs", "16", "--enforce-eager"]
+        where = ["--host", LOOPBACK, "--port", str(port)]
+        return [*module, *model, *limits, *where, "--structured-outputs-config", _STRUCTURED_OUTPUTS]
+
+    def _revision(self) -> str:
+        """Hash of a packaged model's source, from its provenance file; empty for others."""
+        provenance = Path(self.location) / "kosparse.json"
+        if not provenance.is_file():
+            return ""
+        return str(read_json(provenance).get("sha256", ""))[:12]
+
+
+def _cpu_flags() -> set[str]:
+    """The processor's features, as Linux names them; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return set()
+    return next((set(line.split(":", 1)[1].split()) for line in lines if line.startswith("flags")), set())

@@ -1,0 +1,85 @@
+"""``serve_llm``: start the language model server, or check the one that is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kosparse.config import ServeLlmConfig
+from kosparse.errors import ConfigError
+from kosparse.jsonl import write_json
+from kosparse.llm import endpoint
+from kosparse.ports import LlmEndpoint, LlmServer
+from kosparse.settings import Settings, settings
+from kosparse.steps.runtime import Metrics, OutPath, step
+
+
+@step
+def run(config: ServeLlmConfig, *, llm: OutPath) -> Metrics:
+    """Return once the model answers; write what it is and can do, not where it is.
+
+    Raises:
+        ConfigError: An address outside, without consent; or none at all.
+        ServiceError: Not ready, wrong key, wrong model, too short a context.
+    """
+    current = settings()
+    found = _in_process(current) if current.llm_backend == "transformers" else _served(config, current)
+    write_json(llm, found)
+    return {"structured_output": float(found["structured_output"]), "max_model_length": found["max_model_length"]}
+
+
+def open_server(config: ServeLlmConfig, current: Settings) -> LlmServer | None:
+    """Whoever runs the server of this run; None when there is none to start or stop."""
+    import os
+    from pathlib import Path
+
+    if current.llm_base_url:
+        from kosparse.adapters.llm_server_local import LocalLlmServer
+
+        state = os.environ.get("KOSPARSE_LLM_STATE")
+        known = LlmEndpoint(current.llm_base_url, current.llm_model, current.llm_api_key)
+        return LocalLlmServer(known, Path(state) if state else None)
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        from kosparse.adapters.llm_server_kubernetes import KubernetesLlmServer
+
+        image = os.environ.get("KOSPARSE_IMAGE_VLLM", "kosparse-vllm:0.1.0")
+        return KubernetesLlmServer(config, current.run_id, image=image, api_key=current.llm_api_key)
+    return None
+
+
+def _served(config: ServeLlmConfig, current: Settings) -> dict[str, Any]:
+    from kosparse.adapters.chat_openai import OpenAiChatModel
+
+    server = open_server(config, current)
+    if server is None:
+        raise ConfigError(
+            "no language model server is named, and there is no cluster to start one on",
+            where="LLM_BASE_URL",
+            fix="Set LLM_BASE_URL and LLM_MODEL, or use `make run`, which starts one.",
+        )
+    if current.llm_base_url:
+        endpoint.require_consent(current.llm_base_url, config)
+    served = server.start()
+    models = endpoint.wait_for_models(served.base_url, served.api_key, config.ready_timeout_seconds)
+    length = endpoint.check_served(models, served.model, config, served.base_url)
+    return {
+        "model": served.model,
+        "revision": current.llm_revision,
+        "quantization": current.llm_quantization or config.quantization,
+        "max_model_length": length or config.max_model_length,
+        "structured_output": endpoint.probe(OpenAiChatModel(served)),
+        "backend": "http",
+    }
+
+
+def _in_process(current: Settings) -> dict[str, Any]:
+    from kosparse.llm.loader import open_chat_model
+
+    model = open_chat_model()
+    return {
+        "model": model.model,
+        "revision": model.revision,
+        "quantization": model.quantization,
+        "max_model_length": 0,
+        "structured_output": endpoint.probe(model),
+        "backend": "transformers",
+    }
