@@ -59,6 +59,8 @@ def verify_synonyms_with_llm(
             known-false pairs.
     """
     config = config or VerifySynonymsConfig()
+    if all(candidate.source == "curated" for candidate in candidates):
+        model = None  # nothing to ask about: spare the labelled pairs, too
     started = time.monotonic()
     verifier = Verifier(model, config, embedder, labelled, pool=candidates)
     left = max(config.budget_seconds - (time.monotonic() - started), 1.0)

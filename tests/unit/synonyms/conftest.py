@@ -1,0 +1,75 @@
+"""A language model and an embedder that know a handful of words."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import numpy as np
+import pytest
+
+from kosparse.records import Completion
+from kosparse.synonyms.curated import LabelledPair, read_labelled
+from tests.fakes.chat import FakeChatModel
+
+
+class WordEmbedder:
+    """Equal vectors for translations it was told of, random ones otherwise."""
+
+    fingerprint, dimensions = "words", 16
+
+    def __init__(self, translations=()):
+        self._canonical = {en: ko for ko, en in translations}
+
+    def encode(self, texts, kind):
+        rows = []
+        for text in texts:
+            seed = hashlib.md5(self._canonical.get(text, text).encode()).digest()
+            vector = np.random.default_rng(int.from_bytes(seed[:4], "big")).normal(size=16)
+            rows.append(vector / np.linalg.norm(vector))
+        return np.array(rows, dtype=np.float32)
+
+
+def labels(yes: float, language: str) -> Completion:
+    """An answer whose first token is yes with this probability."""
+    positive, negative = ("예", "아니오") if language == "ko" else ("Yes", "No")
+    logprobs = {positive: math.log(yes), negative: math.log(1 - yes)}
+    return Completion(text=positive if yes > 0.5 else negative, first_token_logprobs=logprobs)
+
+
+def judge(probability):
+    """A FakeChatModel whose answer to a verification is ``probability(ko, en)``."""
+
+    def answer(request):
+        text = request.messages[-1]["content"]
+        ko, en = (part.split(">>>")[0] for part in text.split("<<<")[1:3])
+        return labels(probability(ko, en), "ko" if "한국어" in text else "en")
+
+    return FakeChatModel(answer)
+
+
+@pytest.fixture
+def labelled():
+    """40 true pairs 가0-a ..., 20 hard and 20 random false ones; no feature tells them apart."""
+    kinds = ["true"] * 40 + ["sibling"] * 20 + ["random"] * 20
+    return [
+        LabelledPair(
+            f"가{'나' * (i % 7)}{chr(0xAC00 + i)}", f"w{'abcdefgh'[i % 8]}x{'o' * (i // 8)}", kind == "true", kind
+        )
+        for i, kind in enumerate(kinds)
+    ]
+
+
+@pytest.fixture
+def knowing(labelled):
+    """A model that is right about the labelled pairs nine times in ten, and says 셀 is cell."""
+    truth = {(pair.ko, pair.en): pair.label != (i % 10 == 0) for i, pair in enumerate(labelled)}
+    truth["셀", "cell"] = True
+    return judge(lambda ko, en: 0.95 if truth.get((ko, en)) else 0.05)
+
+
+@pytest.fixture
+def knowing_shipped():
+    """A model that knows the labelled pairs that ship, and that 셀 is cell and 글꼴 font."""
+    truth = {(pair.ko, pair.en) for pair in read_labelled() if pair.label} | {("셀", "cell"), ("글꼴", "font")}
+    return judge(lambda ko, en: 0.98 if (ko, en) in truth else 0.02)

@@ -1,0 +1,124 @@
+import pytest
+
+from kosparse.config import VerifySynonymsConfig
+from kosparse.errors import InputError, ServiceError
+from kosparse.records import Completion, SynonymCandidate
+from kosparse.synonyms.verify import relation_of, verify_synonyms_with_llm
+from tests.fakes.chat import FakeChatModel
+from tests.unit.synonyms.conftest import WordEmbedder, judge
+
+
+def candidate(ko, en, source="aligned", **features):
+    return SynonymCandidate(ko=ko, en=en, source=source, features=features)
+
+
+CELL, ROW = candidate("셀", "cell"), candidate("셀", "row")
+
+
+def test_answers_decide_where_features_cannot(labelled, knowing):
+    (cell, row), report = verify_synonyms_with_llm([CELL, ROW], knowing, labelled=labelled)
+
+    assert cell.p > 0.8 > 0.3 > row.p
+    assert cell.asked_llm and row.asked_llm
+    assert cell.log_odds == {"ko": 2.944, "en": 2.944}  # ln(.95 / .05)
+    assert cell.provenance.model == "fake-model"
+    assert report["combiner"] == "features+llm"
+    assert report["asked_labelled"] == 64
+    assert report["with_llm"]["auroc"] > report["same_pairs_without_llm"]["auroc"]
+    assert report["with_llm"]["precision"] == pytest.approx(0.9, abs=0.1)
+
+
+def test_each_pair_is_asked_once_in_each_language_with_one_token(labelled, knowing):
+    verify_synonyms_with_llm([CELL], knowing, labelled=labelled)
+
+    asked = [r for r in knowing.requests if "<<<셀>>>" in r.messages[-1]["content"]]
+    assert len(asked) == 2
+    assert {(r.max_tokens, r.top_logprobs, r.temperature) for r in asked} == {(1, 20, 0.0)}
+
+
+def test_low_asks_nobody(labelled, knowing):
+    verdicts, report = verify_synonyms_with_llm(
+        [CELL], knowing, config=VerifySynonymsConfig(strategy="low"), labelled=labelled
+    )
+
+    assert knowing.requests == []
+    assert not verdicts[0].asked_llm
+    assert (report["combiner"], report["asked"], report["model"]) == ("features", 0, "")
+
+
+def test_balanced_asks_about_the_most_doubtful_and_high_about_all(labelled, knowing):
+    candidates = [candidate(f"말{chr(0xAC00 + i)}", "word") for i in range(9)]
+    for strategy, expected in (("balanced", 4), ("high", 9)):
+        config = VerifySynonymsConfig(strategy=strategy, max_candidates=4)
+        _, report = verify_synonyms_with_llm(candidates, knowing, config=config, labelled=labelled)
+        assert report["asked"] == expected
+
+
+def test_curated_pairs_are_trusted_and_not_asked_about(labelled, knowing):
+    curated = candidate("셀", "unheard", source="curated")
+
+    (verdict,), _ = verify_synonyms_with_llm([curated], knowing, labelled=labelled)
+
+    assert (verdict.p, verdict.asked_llm) == (1.0, False)
+
+
+def test_a_model_that_says_yes_to_everything_stops_the_step(labelled):
+    with pytest.raises(ServiceError, match="says yes to 100%"):
+        verify_synonyms_with_llm([CELL], judge(lambda ko, en: 0.9), labelled=labelled)
+
+
+def test_a_model_without_token_probabilities_stops_the_step(labelled):
+    with pytest.raises(ServiceError, match="without token probabilities"):
+        verify_synonyms_with_llm([CELL], FakeChatModel(lambda request: "예"), labelled=labelled)
+
+
+def test_a_spent_budget_falls_back_to_the_features_and_says_so(labelled, knowing):
+    config = VerifySynonymsConfig(budget_seconds=1e-9)
+
+    verdicts, report = verify_synonyms_with_llm([CELL], knowing, config=config, labelled=labelled)
+
+    assert report["combiner"] == "features"
+    assert "budget" in report["note"]
+    assert not verdicts[0].asked_llm
+
+
+def test_answers_with_neither_label_count_as_not_asked(labelled):
+    model = FakeChatModel(lambda request: Completion(text="?", first_token_logprobs={"글쎄": -0.1}))
+
+    verdicts, report = verify_synonyms_with_llm([CELL], model, labelled=labelled)
+
+    assert report["asked_labelled"] == 0
+    assert not verdicts[0].asked_llm
+
+
+def test_no_candidates_are_no_error(labelled, knowing):
+    verdicts, report = verify_synonyms_with_llm([], knowing, labelled=labelled)
+
+    assert verdicts == []
+    assert report["candidates"] == 0
+
+
+def test_embeddings_count_when_they_tell_true_from_false(labelled):
+    embedder = WordEmbedder([(pair.ko, pair.en) for pair in labelled if pair.label] + [("셀", "cell")])
+
+    (cell, row), report = verify_synonyms_with_llm([CELL, ROW], None, embedder=embedder, labelled=labelled)
+
+    assert cell.p > 0.9 > 0.1 > row.p
+    assert report["without_llm"]["auroc"] == 1.0
+
+
+def test_too_few_labels_are_refused(labelled):
+    with pytest.raises(InputError, match="cannot calibrate"):
+        verify_synonyms_with_llm([CELL], None, labelled=labelled[:15])
+
+
+def test_the_same_run_twice_gives_the_same_verdicts(labelled, knowing):
+    first, _ = verify_synonyms_with_llm([CELL, ROW], knowing, labelled=labelled)
+
+    assert verify_synonyms_with_llm([CELL, ROW], knowing, labelled=labelled)[0] == first
+
+
+def test_relations_by_form():
+    assert relation_of(candidate("매크로", "macro")) == "transliteration"
+    assert relation_of(candidate("관계형 데이터베이스 관리 시스템", "DBMS")) == "abbreviation"
+    assert relation_of(candidate("글꼴", "font")) == "equivalent"
