@@ -92,8 +92,8 @@ class Prompt(BaseModel):
 
 
 def answer_text(answer: Any) -> str:
-    """An example's answer as the model would have written it."""
-    return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+    """An example's answer as the model should write it: compact, as grammars without white space force it to."""
+    return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
 
 
 def _fence(value: Any) -> Any:

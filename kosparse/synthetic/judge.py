@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kosparse import prompts
-from kosparse.llm.ask import ask
 from kosparse.llm.labels import log_odds
 from kosparse.ports import ChatRequest
 from kosparse.prompts import Prompt
@@ -36,7 +35,7 @@ def judge(
     prompt = prompts.load("judge_relevance")
     chosen = choose(survivors, limit)
     requests = [request(scored, passages[scored.pair.passage_id], writer, prompt, characters) for scored in chosen]
-    answers = ask(writer.model, requests, what="judge", budget_seconds=writer.budget_seconds, at_least=writer.at_least)
+    answers = writer.ask(requests, "judge")
     judged = 0
     for scored, answer in zip(chosen, answers, strict=True):
         score = parse(answer, prompt) if isinstance(answer, Completion) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import time
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from kosparse.config import LlmStepConfig
 from kosparse.errors import ConfigError
-from kosparse.llm.ask import ask
+from kosparse.llm.ask import Answer, ask
 from kosparse.llm.structured import parse_json
 from kosparse.ports import ChatModel, ChatRequest
 from kosparse.prompts import Prompt
@@ -71,7 +72,7 @@ class Writer:
             max_tokens=self.max_tokens,
             temperature=self.temperature,
             top_p=self.top_p,
-            seed=self.seed + sample,
+            seed=self.seed,
             sample=sample,
         )
 
@@ -81,9 +82,23 @@ class Writer:
             prompt=prompt.fingerprint,
             model=str(self.described.get("model") or self.model.model),
             quantization=str(self.described.get("quantization") or self.model.quantization),
-            seed=self.seed + sample,
+            seed=self.seed,
             sample=sample,
         )
+
+    def ask(self, requests: Sequence[ChatRequest], what: str) -> list[Answer]:
+        """Ask requests that share a prompt: the first one alone, so that the rest find its start cached.
+
+        Servers share the computed prefix (instructions and examples) with later requests, not with
+        those that come at the same time.
+        """
+        started = time.monotonic()
+        first = ask(
+            self.model, requests[:1], what=what, budget_seconds=self.budget_seconds, at_least=min(self.at_least, 1)
+        )
+        left = self.budget_seconds - (time.monotonic() - started)
+        rest = ask(self.model, requests[1:], what=what, budget_seconds=left, at_least=max(self.at_least - 1, 0))
+        return [*first, *rest]
 
 
 def as_chat_model(model: ChatModel | None, llm_model: Any = None, llm_tokenizer: Any = None) -> ChatModel:
@@ -147,7 +162,7 @@ def write(
         stage: Name of the task in rejects and progress.
     """
     requests = [request(item) for item in items]
-    answers = ask(writer.model, requests, what=stage, budget_seconds=writer.budget_seconds, at_least=writer.at_least)
+    answers = writer.ask(requests, stage)
     written: Written[Output] = Written()
     for item, answer in zip(items, answers, strict=True):
         if answer is None:

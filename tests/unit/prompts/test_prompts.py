@@ -1,6 +1,7 @@
 """Every prompt file loads, and every few-shot example reads with the parser that reads live answers."""
 
 import pytest
+
 from kosparse import prompts
 from kosparse.errors import ConfigError
 from kosparse.prompts import Prompt, answer_text

@@ -1,13 +1,13 @@
 import json
 
 import pytest
+
 from kosparse import prompts
 from kosparse.records import SynonymEntry
 from kosparse.synthetic.augment import augment_query, paraphrase, parse, substitute
 from kosparse.synthetic.substitution import Lexicon
 from kosparse.synthetic.writer import Unusable, Writer
 from tests.fakes.chat import FakeChatModel
-
 from tests.unit.synthetic.builders import pair
 
 ENTRIES = [

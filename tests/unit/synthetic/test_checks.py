@@ -1,4 +1,5 @@
 import pytest
+
 from kosparse.config import FilterPairsConfig
 from kosparse.synthetic.checks import copy, duplicate_key, language, leakage, length
 from kosparse.synthetic.scores import Scored

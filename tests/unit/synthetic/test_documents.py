@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from kosparse import prompts
 from kosparse.records import Query
 from kosparse.synthetic.documents import Draft, generate_documents_from_queries, parse

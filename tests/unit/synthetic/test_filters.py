@@ -1,6 +1,7 @@
 import math
 
 import pytest
+
 from kosparse.config import FilterPairsConfig
 from kosparse.errors import InputError
 from kosparse.records import Completion, Reject

@@ -1,4 +1,5 @@
 import pytest
+
 from kosparse.synthetic.particles import final_consonant, follow
 
 

@@ -1,9 +1,9 @@
 from collections import Counter
 
 import pytest
+
 from kosparse.records import Document, Passage
 from kosparse.synthetic.passages import as_passages, askable, by_document, excerpt
-
 from tests.unit.synthetic.builders import CELL, passage
 
 SENTENCES = [f"{number}번째 문장은 표와 그림을 다루는 방법을 차례대로 설명합니다." for number in range(1, 31)]

@@ -1,7 +1,8 @@
 import json
 
-import kosparse
 import pytest
+
+import kosparse
 from kosparse.config import FilterPairsConfig
 from kosparse.errors import ConfigError, InputError
 from kosparse.records import Completion, Document, SynonymEntry

@@ -1,4 +1,5 @@
 import pytest
+
 from kosparse.synthetic.scores import Scored, copy_share, numbers, overlap
 from tests.unit.synthetic.builders import pair
 

@@ -1,4 +1,5 @@
 import pytest
+
 from kosparse.config import GenerateQueriesConfig
 from kosparse.errors import ConfigError
 from kosparse.ports import ChatRequest
@@ -67,6 +68,22 @@ def test_what_the_budget_leaves_out_is_counted_and_not_rejected():
     assert written.counts == {"rows": 1, "rejected": 0, "answered": 1, "not_asked": 2}
 
 
+def test_the_first_request_goes_alone_so_that_the_rest_find_its_prefix():
+    calls = []
+
+    class Recording(FakeChatModel):
+        def complete(self, requests, **options):
+            calls.append(len(requests))
+            return super().complete(requests, **options)
+
+    run(Recording(said), ["a", "b", "c", "d"], lambda item, text: [text])
+    assert calls == [1, 3]
+
+
+def test_nothing_to_ask_is_no_error():
+    assert run(FakeChatModel(said), [], lambda item, text: [text]).counts["answered"] == 0
+
+
 def test_rows_and_rejects_of_one_answer_are_told_apart():
     reject = Reject(stage="task", reason="missing")
     written = run(FakeChatModel(lambda request: "x"), ["a"], lambda item, text: ["row", reject])
@@ -83,7 +100,7 @@ def test_provenance_prefers_the_description_of_the_server():
     plain = Writer.from_config(model, config).provenance(prompt)
     named = Writer.from_config(model, config, described).provenance(prompt, sample=2)
     assert (plain.model, plain.quantization, plain.seed) == ("fake-model", "none", 5)
-    assert (named.model, named.quantization, named.seed, named.sample) == ("openai/gpt-oss-20b", "mxfp4", 7, 2)
+    assert (named.model, named.quantization, named.seed, named.sample) == ("openai/gpt-oss-20b", "mxfp4", 5, 2)
     assert named.prompt == prompt.fingerprint
 
 
