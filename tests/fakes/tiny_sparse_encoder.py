@@ -1,0 +1,56 @@
+"""A real but tiny inference-free SparseEncoder: random BERT for documents, fixed weights for queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+TEXTS = (
+    "셀 보호를 설정하면 스프레드시트의 내용을 바꿀 수 없습니다.",
+    "표를 문서에 넣으려면 표 메뉴에서 삽입을 고릅니다.",
+    "인쇄 범위를 정한 다음 파일을 인쇄합니다.",
+    "protect cells in a spreadsheet",
+)
+
+
+def write_tiny_sparse_encoder(folder: Path, texts: Sequence[str] = TEXTS) -> Path:
+    """Write a sentence-transformers SparseEncoder folder and return it. Deterministic."""
+    import torch
+    from sentence_transformers import SparseEncoder
+    from sentence_transformers.models import Router
+    from sentence_transformers.sparse_encoder.models import MLMTransformer, SparseStaticEmbedding, SpladePooling
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(
+        texts, trainers.WordPieceTrainer(vocab_size=200, special_tokens=special, show_progress=False)
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_max_length=64,
+    )
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    plain = folder / "plain"
+    BertForMaskedLM(config).save_pretrained(plain)
+    fast.save_pretrained(plain)
+    query = SparseStaticEmbedding(tokenizer=fast, weight=torch.ones(tokenizer.get_vocab_size()))
+    document = [MLMTransformer(str(plain)), SpladePooling(pooling_strategy="max", activation_function="log1p_relu")]
+    router = Router.for_query_document(query_modules=[query], document_modules=document)
+    SparseEncoder(modules=[router], device="cpu").save_pretrained(str(folder / "sparse"))
+    return folder / "sparse"

@@ -1,0 +1,94 @@
+"""``serve_llm`` finds out early what is wrong with a language model server."""
+
+import http.server
+import json
+import threading
+
+import pytest
+
+from kosparse.errors import ConfigError, ServiceError
+from kosparse.steps import release_llm, serve_llm, stop_llm
+from tests.fakes.llm_server import FakeLlmServer
+
+MODEL = "fake-korean-llm"
+
+
+@pytest.fixture
+def served(monkeypatch):
+    for name in ("KOSPARSE_LLM_STATE", "LLM_BACKEND", "KUBERNETES_SERVICE_HOST", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    with FakeLlmServer(api_key="key") as server:
+        monkeypatch.setenv("LLM_BASE_URL", server.base_url)
+        monkeypatch.setenv("LLM_MODEL", MODEL)
+        monkeypatch.setenv("LLM_API_KEY", "key")
+        yield server
+
+
+def test_it_writes_what_the_model_is_and_not_where(served, tmp_path):
+    serve_llm.run(config={}, llm=tmp_path / "llm")
+
+    found = json.loads((tmp_path / "llm").read_text())
+    assert found["model"] == MODEL and found["structured_output"] is True and found["max_model_length"] == 4096
+    assert "127.0.0.1" not in (tmp_path / "llm").read_text() and "key" not in (tmp_path / "llm").read_text()
+
+
+def test_a_wrong_key_is_said_to_be_one(served, tmp_path, monkeypatch):
+    monkeypatch.setenv("LLM_API_KEY", "wrong")
+    with pytest.raises(ServiceError, match="refuses the key"):
+        serve_llm.run(config={}, llm=tmp_path / "llm")
+
+
+def test_a_wrong_model_name_lists_what_is_served(served, tmp_path, monkeypatch):
+    monkeypatch.setenv("LLM_MODEL", "gpt-oss-20b")
+    with pytest.raises(ServiceError, match=f"it serves {MODEL}"):
+        serve_llm.run(config={}, llm=tmp_path / "llm")
+
+
+def test_too_short_a_context_is_refused(served, tmp_path):
+    with pytest.raises(ServiceError, match="4096 tokens, 8192"):
+        serve_llm.run(config={"max_model_length": 8192}, llm=tmp_path / "llm")
+
+
+def test_a_silent_server_is_given_up(served, tmp_path, monkeypatch):
+    monkeypatch.setenv("LLM_BASE_URL", "http://127.0.0.1:9/v1")
+    with pytest.raises(ServiceError, match="does not answer"):
+        serve_llm.run(config={"ready_timeout_seconds": 0.1}, llm=tmp_path / "llm")
+
+
+def test_a_web_page_is_no_language_model(served, tmp_path, monkeypatch):
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>Welcome</html>")
+
+        def log_message(self, *_):
+            pass
+
+    page = http.server.HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=page.serve_forever, daemon=True).start()
+    monkeypatch.setenv("LLM_BASE_URL", f"http://127.0.0.1:{page.server_port}")
+    with pytest.raises(ServiceError, match="no OpenAI-compatible server"):
+        serve_llm.run(config={}, llm=tmp_path / "llm")
+    page.shutdown()
+
+
+def test_text_leaves_only_by_consent(served, tmp_path, monkeypatch):
+    monkeypatch.setenv("LLM_BASE_URL", "https://api.example.com/v1")
+    with pytest.raises(ConfigError, match="would be sent") as error:
+        serve_llm.run(config={}, llm=tmp_path / "llm")
+
+    assert "allow_external=true" in error.value.fix
+
+
+def test_no_server_at_all_says_what_to_set(tmp_path, monkeypatch):
+    for name in ("LLM_BASE_URL", "LLM_BACKEND", "KUBERNETES_SERVICE_HOST", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match="no language model server"):
+        serve_llm.run(config={}, llm=tmp_path / "llm")
+
+
+def test_release_and_stop_leave_a_given_server_alone(served, tmp_path):
+    assert release_llm.run(config={}, released=tmp_path / "a") == {"stopped": 0.0}
+    assert stop_llm.run(config={}, stopped=tmp_path / "b") == {"stopped": 0.0}
+    assert served.next_failure() is None  # it still answers
