@@ -12,6 +12,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 PYTHON=${PYTHON:-python3}
+CACHE=${KOSPARSE_CACHE:-$HOME/.cache/kosparse}
 STAMP=.kosparse-stamp
 export UV_NO_PROGRESS=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 unset PYTHONPATH PYTHONHOME
@@ -23,14 +24,20 @@ fail() { # fail WHAT TO_DO STATUS
 }
 
 folder_of() { if [ "$1" = main ]; then echo .venv; else echo ".venvs/$1"; fi; }
-megabytes_of() { case $1 in main) echo 2600 ;; mlflow) echo 1100 ;; vllm) echo 3400 ;; uv) echo 100 ;; esac; }
-minutes_of() { case $1 in main) echo 4 ;; mlflow) echo 2 ;; vllm) echo 4 ;; uv) echo 1 ;; esac; }
+megabytes_of() { case $1 in main) echo 2200 ;; mlflow) echo 700 ;; vllm) echo 2300 ;; models) echo 6300 ;; esac; }
+minutes_of() { case $1 in main) echo 3 ;; mlflow) echo 1 ;; vllm) echo 3 ;; esac; }
 lock_of() { if [ "$1" = uv ]; then echo requirements/uv.txt; else echo "requirements/$1.lock"; fi; }
 
 wanted_stamp() { # what an environment was made from: its lock, torch and Python
   { cat "$(lock_of "$1")" requirements/torch.txt && "$PYTHON" -VV; } | sha256sum | cut -d' ' -f1
 }
-is_ready() { [ "$(cat "$(folder_of "$1")/$STAMP" 2>/dev/null)" = "$(wanted_stamp "$1")" ]; }
+is_ready() {
+  if [ "$1" = models ]; then
+    [ -e "$CACHE/models/multilingual-e5-small/kosparse.json" ] && [ -e "$CACHE/models/qwen2.5-coder-1.5b-instruct/kosparse.json" ]
+  else
+    [ "$(cat "$(folder_of "$1")/$STAMP" 2>/dev/null)" = "$(wanted_stamp "$1")" ]
+  fi
+}
 
 check_python() {
   command -v "$PYTHON" >/dev/null || fail "there is no $PYTHON" "apt-get install python3 python3-venv, or set PYTHON=" 3
@@ -40,10 +47,11 @@ check_python() {
     fail "$PYTHON cannot make virtual environments" "apt-get install python3-venv" 3
 }
 
-check_disk() { # check_disk MEGABYTES
+check_disk() { # check_disk FOLDER MEGABYTES
   local free
-  free=$(df -Pm . | awk 'NR == 2 { print $4 }')
-  [ "$free" -ge "$1" ] || fail "$1 MB of disk are needed in $PWD, $free MB are free" "free some space, then run again" 4
+  mkdir -p "$1"
+  free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
+  [ "$free" -ge "$2" ] || fail "$2 MB of disk are needed in $1, $free MB are free" "free some space, then run again" 4
 }
 
 make_environment() { # make_environment NAME: an empty one, unless there is one of this Python
@@ -110,20 +118,25 @@ exec 9>.venvs/.lock
 if command -v flock >/dev/null; then flock 9; fi
 
 missing=()
-need=0
+need=400
 for target in "${targets[@]}"; do
-  if [ "$target" != models ] && ! is_ready "$target"; then
-    missing+=("$target")
-    need=$((need + $(megabytes_of "$target")))
+  if is_ready "$target"; then continue; fi
+  missing+=("$target")
+  need=$((need + $(megabytes_of "$target")))
+done
+if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
+
+trap 'echo "setup: stopped; what is installed is kept. Mend what is named above and run again." >&2' ERR
+say "to do: ${missing[*]}; at most $need MB of disk"
+check_disk "$PWD" $need
+use_index_of_pip
+install_uv
+for target in "${missing[@]}"; do
+  if [ "$target" = models ]; then
+    check_disk "$CACHE" "$(megabytes_of models)"
+    .venv/bin/python -m kosparse.models all
+  else
+    install_environment "$target"
   fi
 done
-if [ ${#missing[@]} -gt 0 ]; then
-  trap 'echo "setup: stopped; what is installed is kept. Mend what is named above and run again." >&2' ERR
-  check_disk $((need + 500))
-  use_index_of_pip
-  install_uv
-  for target in "${missing[@]}"; do install_environment "$target"; done
-fi
-for target in "${targets[@]}"; do
-  if [ "$target" = models ]; then .venv/bin/python -m kosparse.models all; fi
-done
+say "done in $SECONDS s"

@@ -122,7 +122,11 @@ class Service:
         terms = [str(self._owner.pid), repr(self._owner.create_time()), str(self._grace)]
         command = [sys.executable, "-P", guard.__file__, *terms, "--", *self.command]
         if not _is_program(self.command[0]):
-            raise ServiceError(f"{self.name}: the program is missing", where=self.command[0], fix="Run `make setup`.")
+            raise ServiceError(
+                f"{self.name}: the program is missing",
+                where=self.command[0],
+                fix="Run `bash requirements/setup.sh all`.",
+            )
         with _lock(self) as lock, open(self.log, "wb") as log:
             self._process = subprocess.Popen(
                 command,
