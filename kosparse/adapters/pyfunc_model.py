@@ -1,0 +1,47 @@
+"""A sparse encoder as an MLflow pyfunc, from code: plain sentence-transformers, no pickle, no kosparse.
+
+MLflow copies this file into the model and runs it where the model is loaded, so it imports nothing
+of this package. Input: a column ``text``. Parameter ``kind``: ``document`` (default) or ``query``.
+Output: a column ``weights`` with one ``{term: weight}`` object per text, as OpenSearch's
+``rank_features`` fields and ``neural_sparse`` queries take them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+
+class SparseEncoderModel(PythonModel):
+    """Encodes texts with the sentence-transformers folder logged as the artifact ``sparse_encoder``."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the encoder on the processor; MLflow calls this once."""
+        from sentence_transformers import SparseEncoder
+
+        self.encoder = SparseEncoder(context.artifacts["sparse_encoder"], device="cpu")
+
+    def predict(
+        self, context: PythonModelContext | None, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Encode the column ``text``.
+
+        Raises:
+            ValueError: There is no such column, or ``kind`` is neither document nor query.
+        """
+        kind = (params or {}).get("kind", "document")
+        encoders = {"document": self.encoder.encode_document, "query": self.encoder.encode_query}
+        if kind not in encoders or "text" not in model_input:
+            raise ValueError(f"give a column 'text' and kind 'document' or 'query'; got kind {kind!r}")
+        texts = [str(text) for text in model_input["text"]]
+        if not texts:
+            return pd.DataFrame({"weights": []})
+        vectors = encoders[kind](texts, convert_to_sparse_tensor=True)
+        decoded: Any = self.encoder.decode(vectors)
+        return pd.DataFrame({"weights": [{term: float(weight) for term, weight in row} for row in decoded]})
+
+
+mlflow.models.set_model(SparseEncoderModel())
