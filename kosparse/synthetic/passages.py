@@ -12,28 +12,30 @@ from kosparse.synthetic.writer import stable_number
 
 MIN_HANGUL = 20
 """Hangul syllables below which there is nothing to ask a Korean question about."""
-_OPENING_CHARACTERS = 100
 
 
 def excerpt(passage: Passage, characters: int) -> str:
     """The stretch of a passage that is shown to the model, the same one in every task.
 
-    A passage that fits is shown whole. Of a longer one, its opening (which tends to name the subject)
-    and a window of sentences that starts anywhere: models ask about openings too often (PosIR,
-    2601.08363). The place depends on the passage's id alone.
+    Sentences without any Hangul are left out of one that has some. What fits then is shown whole. Of a
+    longer passage, its opening (which tends to name the subject) and a window of sentences that starts
+    anywhere: models ask about openings too often (PosIR, 2601.08363). The place depends on the passage's
+    id alone.
 
     Args:
         passage: The passage.
         characters: Most characters returned, about; > 0.
     """
-    text = " ".join(passage.text.split())
-    if len(text) <= characters:
-        return text
-    parts = [part for sentence in sentences(passage.text) for part in _cut(sentence, characters)]
-    start = _start(parts, characters - _OPENING_CHARACTERS, passage.id)
+    found = sentences(passage.text)
+    korean = [sentence for sentence in found if hangul_syllables(sentence)] or found
+    if sum(len(sentence) + 1 for sentence in korean) <= characters:
+        return " ".join(korean)
+    parts = [part for sentence in korean for part in _cut(sentence, characters)]
+    for_opening = characters // 3
+    start = _start(parts, characters - for_opening, passage.id)
     if start == 0:
         return _window(parts, characters)
-    opening = _cut(parts[0], _OPENING_CHARACTERS)[0]
+    opening = _cut(parts[0], for_opening)[0]
     return f"{opening} … {_window(parts[start:], characters - len(opening))}"
 
 
@@ -65,7 +67,7 @@ def _cut(sentence: str, characters: int) -> list[str]:
                 pieces.append(piece)
             else:
                 pieces[-1] = f"{pieces[-1]} {piece}".strip()
-    return [piece for piece in pieces if piece] or [""]
+    return [piece for piece in pieces if piece]
 
 
 def askable(passage: Passage) -> bool:

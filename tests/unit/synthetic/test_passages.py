@@ -35,7 +35,12 @@ def test_the_opening_is_shown_before_a_later_window():
     assert shown == {"1번째 "}
 
 
-@pytest.mark.parametrize("text", ["가" * 5000, "가나다라 " * 1000, "!?" * 3000, "12345 " * 900])
+def test_sentences_without_korean_are_left_out():
+    text = f"{CELL} Choose Tools - Options.\nThis page has not been translated yet.\n시트 메뉴를 엽니다."
+    assert excerpt(passage(text), 400) == f"{CELL} 시트 메뉴를 엽니다."
+
+
+@pytest.mark.parametrize("text", ["가" * 5000, "가나다라 " * 1000])
 def test_text_without_sentences_is_cut_all_the_same(text):
     assert 0 < len(excerpt(passage(text), 200)) <= 320
 
