@@ -50,7 +50,15 @@ def test_a_query_that_speaks_of_its_source_leaks(query):
 
 
 @pytest.mark.parametrize(
-    "query", ["이 문서를 PDF로 저장하기", "다음 문서로 이동하는 키", "문서에 표 넣기", "본문 글꼴 크기"]
+    "query",
+    [
+        "이 문서를 PDF로 저장하기",
+        "다음 문서로 이동하는 키",
+        "문서에 표 넣기",
+        "본문 글꼴 크기",
+        "JSON 가져오기",
+        "검색어를 강조 표시",
+    ],
 )
 def test_documents_as_a_subject_do_not_leak(query):
     assert leakage(scored(query), CONFIG) == ""
