@@ -38,7 +38,7 @@ class MlflowServer:
         environment: Mapping[str, str] | None = None,
         *,
         python: Path | None = None,
-        ready_timeout: float = 180.0,
+        ready_timeout: float = 300.0,
     ) -> None:
         self.folder = Path(folder).resolve()
         self.python = Path(python or os.environ.get("MLFLOW_PYTHON") or _INSTALLED)
@@ -63,6 +63,7 @@ class MlflowServer:
             ready_url=f"{self.uri}/health",
             folder=self.folder,
             environment=self._environment(),
+            grace_seconds=4.0,  # the server ends at once, its launcher may take its time
         )
         self._service.start(uri=self.uri)
         self._service.wait_ready(self.ready_timeout)
@@ -76,7 +77,12 @@ class MlflowServer:
     def _environment(self) -> dict[str, str | None]:
         """Ours, less what would make the server a client of another one or find our packages."""
         ours = {name: None for name in os.environ if name.startswith("MLFLOW_") or name == "PYTHONPATH"}
-        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+        # The job runner is for GenAI evaluation: eight processes that poll and hold half a GB.
+        quiet = {
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
         names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
         store = {name: self._given.get(name) for name in names}
         region = self._given.get("S3_REGION") or "us-east-1"
