@@ -107,11 +107,9 @@ class LocalServices:
         if settings().mlflow_uri:
             self._say("MLflow", f"{settings().mlflow_uri} (given)")
             return
-        from kosparse.adapters.store_s3 import open_store
-        from kosparse.services.mlflow import BUCKET, MlflowServer
+        from kosparse.services.mlflow import MlflowServer
 
         with _environment(self._environment):
-            open_store().ensure_bucket(BUCKET)
             server = self._stack.enter_context(MlflowServer(self.folder / "mlflow"))
         self._environment["MLFLOW_TRACKING_URI"] = server.uri
         self._say("MLflow", server.uri)

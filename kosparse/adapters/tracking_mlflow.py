@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -163,9 +164,13 @@ class MlflowTracker:
             self._client.log_batch(mlflow_id, params=new)
 
     def _log_metrics(self, mlflow_id: str, metrics: Mapping[str, float], model_id: str | None = None) -> None:
-        for key, value in metrics.items():
-            if math.isfinite(value):
-                self._client.log_metric(mlflow_id, _name(key), float(value), model_id=model_id)
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        finite = {_name(key): float(value) for key, value in metrics.items() if math.isfinite(value)}
+        if finite:
+            rows = [Metric(key, value, now, 0, model_id=model_id) for key, value in finite.items()]
+            self._client.log_batch(mlflow_id, metrics=rows)
 
     def _log_model(self, parent: str, folder: Path, metrics: Mapping[str, float]) -> str:
         import mlflow
