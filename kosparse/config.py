@@ -301,7 +301,8 @@ class EvaluateConfig(StepConfig):
     fusion_weight: float = Field(default=0.5, ge=0, le=1)
     """Weight of the sparse model in the z-score fusion with BM25: fixed, never chosen on test."""
     permutations: int = Field(default=10000, ge=100)
-    batch_size: int = Field(default=16, ge=1)
+    examples: int = Field(default=8, ge=0)
+    """Documents, queries, wins and losses kept for the report, each."""
 
 
 class ReportConfig(StepConfig):
@@ -322,3 +323,5 @@ class ExportOpensearchConfig(StepConfig):
 
     destination: str = ""
     """``s3://bucket/prefix`` to copy the bundle to; empty keeps it as an artifact only."""
+    fusion_weight: float = Field(default=0.5, ge=0, le=1)
+    """Weight of the sparse query in hybrid queries; the one evaluated."""

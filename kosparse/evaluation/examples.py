@@ -40,15 +40,19 @@ def choose(
     runs: Mapping[str, Run],
     count: int = 8,
 ) -> dict[str, Any]:
-    """Pick passages evenly over the collection, and the queries that gained and lost most against BM25."""
+    """Pick passages evenly over the collection, and the queries that gained and lost most against BM25.
+
+    Returns:
+        At most ``count`` each of ``documents``, ``queries``, ``wins`` and ``losses``.
+    """
     gain = {
         query_id: values["sparse"][PRIMARY][query_id] - values["bm25_kiwi"][PRIMARY][query_id]
         for query_id in judgements.queries
     }
     ordered = sorted(gain, key=lambda query_id: (-gain[query_id], query_id))
-    wins = [query_id for query_id in ordered[:count] if gain[query_id] > 0]
-    losses = [query_id for query_id in reversed(ordered[-count:]) if gain[query_id] < 0]
-    even = ordered[:: max(1, len(ordered) // count)][:count]
+    wins = [query_id for query_id in ordered if gain[query_id] > 0][:count]
+    losses = [query_id for query_id in reversed(ordered) if gain[query_id] < 0][:count]
+    even = [ordered[at] for at in _evenly(len(ordered), count)]
     rows = {query_id: row for row, query_id in enumerate(judgements.queries)}
 
     def explain(query_id: str) -> dict[str, Any]:

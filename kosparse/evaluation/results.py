@@ -150,14 +150,14 @@ def write_run(folder: Path, system: System) -> None:
     write_trec(folder / "runs" / f"{system.name}.trec", system.run, system.name)
 
 
-def write(folder: Path, results: Results, rows: Sequence[QueryResult], examples: Mapping[str, Any]) -> None:
+def write_results(folder: Path, results: Results, rows: Sequence[QueryResult], examples: Mapping[str, Any]) -> None:
     """Write ``results.json``, ``per_query.jsonl`` and ``examples.json``."""
     write_records(folder / "per_query.jsonl", rows)
     write_json(folder / "examples.json", examples)
     write_json(folder / "results.json", results.model_dump(mode="json"))
 
 
-def read(folder: Path) -> Results:
+def read_results(folder: Path) -> Results:
     """Read ``results.json`` of an evaluation.
 
     Raises:

@@ -1,0 +1,1 @@
+"""What leaves the pipeline: the bundle an OpenSearch cluster is set up from."""

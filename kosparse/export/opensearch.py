@@ -1,0 +1,139 @@
+"""The bundle: a folder with everything an OpenSearch cluster needs to serve the model.
+
+Layout::
+
+    README.md               what to do, in order
+    sparse_encoder/         the sentence-transformers SparseEncoder folder
+    idf.json                query weight of each token, as trained: what a SPARSE_TOKENIZE model takes
+    corpus_idf.json         the collection's own IDF, before training
+    synonyms/               Solr synonym rules and the dictionary as TSV
+    opensearch/             index template, ingest and search pipelines, example queries
+    ml_commons/             (later) zips of the document encoder and of the query tokenizer
+    manifest.json           SHA-256 and size of every other file
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from kosparse.errors import InputError, ResourceError
+from kosparse.export import opensearch_json as body
+from kosparse.export.hashing import file_hash, files_of
+from kosparse.jsonl import read_json, write_json, write_lines
+
+MANIFEST = "manifest.json"
+EXAMPLE_QUERY = "셀 보호 방법"
+EXAMPLE_PASSAGE = "셀 보호를 설정하면 시트의 내용을 바꿀 수 없습니다."
+
+_README = Path(__file__).with_name("bundle_readme.md.jinja")
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    model: Path,
+    idf: Mapping[str, float],
+    query_weights: Mapping[str, float] | None,
+    synonyms: Path,
+    example: tuple[Mapping[str, float], Mapping[str, float]],
+    fusion_weight: float,
+) -> dict[str, Any]:
+    """Write the bundle and return its manifest.
+
+    Args:
+        folder: The new folder.
+        model: The trained sentence-transformers folder.
+        idf: The collection's IDF by token.
+        query_weights: Trained query weight by token; None when queries need the encoder.
+        synonyms: Folder of synonym files.
+        example: Token weights of ``EXAMPLE_QUERY`` and of ``EXAMPLE_PASSAGE``, by the model.
+        fusion_weight: Share of the sparse query in a hybrid one, as evaluated.
+
+    Raises:
+        InputError: The model's folder is not one, or IDF and query weights share no token.
+        ResourceError: The folder cannot be written.
+    """
+    _check(model, idf, query_weights)
+    try:
+        shutil.copytree(model, folder / "sparse_encoder")
+        shutil.copytree(synonyms, folder / "synonyms")
+    except (OSError, shutil.Error) as error:
+        raise ResourceError(
+            f"cannot copy into the bundle: {error}", where=str(folder), fix="Free disk space, then run again."
+        ) from error
+    write_json(folder / "idf.json", dict(query_weights if query_weights is not None else idf))
+    write_json(folder / "corpus_idf.json", dict(idf))
+    _write_opensearch(folder / "opensearch", example, fusion_weight)
+    write_lines(folder / "README.md", [_readme(query_weights is not None, synonyms)])
+    manifest = make_manifest(folder)
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def make_manifest(folder: Path) -> dict[str, Any]:
+    """SHA-256 and bytes of every file of a bundle but the manifest itself, by relative path."""
+    files = {
+        path.relative_to(folder).as_posix(): {"sha256": file_hash(path), "bytes": path.stat().st_size}
+        for path in files_of(folder)
+        if path != folder / MANIFEST
+    }
+    return {"format": 1, "files": files}
+
+
+def verify_bundle(folder: Path) -> list[str]:
+    """What is wrong with a bundle: files missing, changed or unknown to its manifest; empty when nothing is.
+
+    Raises:
+        InputError: It has no readable manifest.
+    """
+    expected = read_json(folder / MANIFEST)["files"]
+    found = make_manifest(folder)["files"]
+    problems = [f"{name}: missing" for name in expected if name not in found]
+    problems += [f"{name}: changed" for name in expected if name in found and found[name] != expected[name]]
+    return sorted(problems + [f"{name}: not in the manifest" for name in found if name not in expected])
+
+
+def _check(model: Path, idf: Mapping[str, float], query_weights: Mapping[str, float] | None) -> None:
+    if not (model / "modules.json").exists():
+        raise InputError(
+            "not a sentence-transformers model: no modules.json", where=str(model), fix="Give train_sparse's output."
+        )
+    if query_weights is not None and not set(idf) & set(query_weights):
+        raise InputError(
+            "the IDF and the model's query weights share no token",
+            where=str(model),
+            fix="Use the IDF computed with this model's own tokenizer (compute_idf).",
+        )
+
+
+def _write_opensearch(
+    folder: Path, example: tuple[Mapping[str, float], Mapping[str, float]], fusion_weight: float
+) -> None:
+    query, passage = (
+        {token: round(float(weight), 4) for token, weight in weights.items() if weight > 0} for weights in example
+    )
+    write_json(folder / "index_template.json", body.index_template())
+    write_json(folder / "ingest_pipeline.json", body.ingest_pipeline())
+    write_json(folder / "search_pipeline.json", body.search_pipeline(fusion_weight))
+    write_json(folder / "examples" / "passage.json", body.passage_example(passage, EXAMPLE_PASSAGE))
+    write_json(folder / "examples" / "sparse_query.json", body.sparse_query(query))
+    write_json(folder / "examples" / "sparse_query_by_text.json", body.text_query(EXAMPLE_QUERY))
+    write_json(folder / "examples" / "hybrid_query.json", body.hybrid_query(EXAMPLE_QUERY, query))
+
+
+def _readme(inference_free: bool, synonyms: Path) -> str:
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
+        _README.read_text(encoding="utf-8")
+    )
+    return template.render(
+        inference_free=inference_free,
+        synonyms_path=body.SYNONYMS_PATH,
+        model_placeholder=body.MODEL_PLACEHOLDER,
+        tokenizer_placeholder=body.TOKENIZER_PLACEHOLDER,
+        synonym_files=[path.name for path in files_of(synonyms)],
+    ).rstrip()

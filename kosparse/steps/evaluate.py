@@ -1,0 +1,153 @@
+"""``evaluate``: the sparse model beside BM25, dense retrieval and their fusion, on queries nothing was trained on."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kosparse import progress
+from kosparse.config import EvaluateConfig
+from kosparse.corpus.morphemes import content_morphemes_of
+from kosparse.corpus.text import query_key
+from kosparse.evaluation import contamination, examples
+from kosparse.evaluation.judgements import Judgements, held_out_synthetic, load_real
+from kosparse.evaluation.metrics import METRICS
+from kosparse.evaluation.results import (
+    Results,
+    compare,
+    per_query_values,
+    query_rows,
+    system_results,
+    write_results,
+    write_run,
+)
+from kosparse.evaluation.systems import System, Texts, bm25_system, dense_system, fusion_system, sparse_system
+from kosparse.export.hashing import folder_hash
+from kosparse.jsonl import read_records
+from kosparse.records import Document, Passage, Qrel, TrainingQuery
+from kosparse.steps.runtime import InPath, Metrics, OutPath, step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@step
+def run(
+    config: EvaluateConfig,
+    *,
+    model: InPath,
+    passages: InPath,
+    documents: InPath,
+    evaluation: InPath,
+    training_set: InPath,
+    results: OutPath,
+) -> Metrics:
+    """Write ``results.json``, ``per_query.jsonl``, ``examples.json`` and ``runs/<system>.trec``.
+
+    Rankings are written as soon as a system has them, so that a later failure loses none.
+
+    Raises:
+        InputError: There is nothing to evaluate on, or no judgement can be used.
+    """
+    started = time.monotonic()
+    collection = list(read_records(documents, Document))
+    trained_on = list(read_records(training_set / "queries.jsonl", TrainingQuery))
+    judgements = _judgements(config, evaluation, training_set, trained_on, {document.id for document in collection})
+    progress.note(f"{len(judgements.queries):,} {judgements.kind} queries, {len(collection):,} documents")
+    if judgements.left_out:
+        progress.note("judgements left out: " + ", ".join(f"{why} {n}" for why, n in judgements.left_out.items()))
+    cuts = list(read_records(passages, Passage))
+    systems, weights = _systems(config, model, collection, cuts, judgements, results)
+    values = per_query_values(judgements, systems)
+    found = Results(
+        judgements=judgements.kind,
+        split=judgements.split,
+        queries=len(judgements.queries),
+        qrels=judgements.count,
+        documents=len(collection),
+        passages=len(cuts),
+        left_out=judgements.left_out,
+        depth=config.depth,
+        fusion_weight=config.fusion_weight,
+        systems=system_results(systems, values, config.seed),
+        comparisons=compare(values, permutations=config.permutations, seed=config.seed),
+        contamination=contamination.check(
+            (row.text for row in trained_on if row.split == "train"), judgements.queries, query_key, values
+        ),
+        model_sha256=folder_hash(model),
+        seconds=round(time.monotonic() - started, 2),
+    )
+    runs = {system.name: system.run for system in systems}
+    chosen = examples.choose(weights, judgements, values, runs, config.examples)
+    write_results(results, found, query_rows(judgements, systems, values), chosen)
+    return _metrics(found)
+
+
+def _metrics(found: Results) -> Metrics:
+    metrics = {f"{name}.{metric}": row.metrics[metric] for name, row in found.systems.items() for metric in METRICS}
+    sparse = found.systems["sparse"].efficiency
+    return {
+        **metrics,
+        "queries": float(found.queries),
+        "active_dims_doc": sparse.active_dims_doc or 0.0,
+        "active_dims_query": sparse.active_dims_query or 0.0,
+        "flops": sparse.flops or 0.0,
+    }
+
+
+def _judgements(
+    config: EvaluateConfig, evaluation: Path, training_set: Path, trained_on: Sequence[TrainingQuery], ids: set[str]
+) -> Judgements:
+    real = load_real(evaluation, config.split, ids)
+    if real is not None:
+        return real
+    held_out = [row for row in trained_on if row.split == "validation" and row.origin != "pseudo"]
+    document_of = {row.id: row.document_id for row in read_records(training_set / "passages.jsonl", Passage)}
+    qrels = [
+        Qrel(query_id=row.id, document_id=document_of[row.passage_id])
+        for row in held_out
+        if row.passage_id in document_of
+    ]
+    return held_out_synthetic({row.id: row.text for row in held_out}, qrels, ids, "validation")
+
+
+def _systems(
+    config: EvaluateConfig,
+    model: Path,
+    documents: Sequence[Document],
+    passages: Sequence[Passage],
+    judgements: Judgements,
+    folder: Path,
+) -> tuple[list[System], examples.Weights]:
+    from kosparse.adapters.embedder import open_embedder
+    from kosparse.sparse.model import load_sparse_model
+    from kosparse.sparse.vocabulary import readable
+
+    queries = Texts(list(judgements.queries), list(judgements.queries.values()))
+    texts = [passage.text for passage in passages]
+    document_ids = [passage.document_id for passage in passages]
+    bar = progress.Bar("systems", 4, "systems")
+
+    def done(system: System) -> System:
+        write_run(folder, system)
+        bar.advance()
+        return system
+
+    whole = Texts([row.id for row in documents], [row.text for row in documents])
+    bm25 = done(bm25_system(queries, whole, content_morphemes_of, config.depth))
+    cut = Texts([row.id for row in passages], texts)
+    dense = done(dense_system(queries, cut, document_ids, open_embedder(), config.depth))
+    encoder = load_sparse_model(model)
+    sparse, asked, index = sparse_system(
+        queries,
+        document_ids,
+        lambda: encoder.encode_documents(texts),
+        lambda: encoder.encode_queries(queries.texts),
+        config.depth,
+    )
+    done(sparse)
+    fusion = done(fusion_system(sparse, bm25, weight=config.fusion_weight, depth=config.depth))
+    bar.close()
+    terms = [readable(token) for token in encoder.vocabulary]
+    return [bm25, dense, sparse, fusion], examples.Weights(asked, index, terms, document_ids, texts)
