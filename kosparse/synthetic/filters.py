@@ -147,7 +147,7 @@ class Filter:
         for one in scored:
             rank = self._rank(one, max(limit, _MIN_DEPTH))
             if rank is not None:
-                one.scores["round_trip_rank"] = rank
+                one.scores["round_trip_rank"] = float(rank)
             lost = rank is None or rank > limit
             reasons.append("round_trip" if lost and one.pair.grade >= 2 else "")
         return reasons
