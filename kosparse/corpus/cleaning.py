@@ -203,6 +203,6 @@ def _counts(reasons: Counter[str]) -> str:
 def _hint(reasons: Counter[str]) -> str:
     if reasons.get("not_utf8"):
         return " Korean files that are not UTF-8 are often CP949: iconv -f CP949 -t UTF-8."
-    if reasons.get("no_id"):
-        return " Each line needs `_id` (or `id`) and `text`."
+    if reasons.get("no_id") or reasons.get("not_json"):
+        return " Each line is one JSON object with `_id` (or `id`) and `text`."
     return ""

@@ -8,6 +8,7 @@ split. ``python -m kosparse.corpus.libreoffice [CACHE]`` fetches and builds it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -168,6 +169,7 @@ def _queries(page: HelpPage) -> Iterator[str]:
 
 
 def _fits(text: str, characters: tuple[int, int]) -> bool:
+    """Of the right length, and at least half Hangul."""
     return characters[0] <= len(text) <= characters[1] and hangul_share(text) >= _QUERY_SHARE
 
 
@@ -189,8 +191,6 @@ def _rows(documents: Mapping[str, str], versions: Mapping[str, str]) -> Iterator
 
 def _query_id(text: str) -> str:
     """The same text has the same id whatever else the package holds."""
-    import hashlib
-
     return "q" + hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:10]
 
 

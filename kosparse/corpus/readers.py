@@ -63,6 +63,13 @@ def locate(corpus: Location, queries: Location | None = None, qrels: Location | 
             where=(queries or qrels or corpus).name,
             fix="Give both QUERIES and QRELS, or neither.",
         )
+    try:
+        return _locate(corpus, queries, qrels)
+    except OSError as error:
+        raise _unreadable(corpus, error) from error
+
+
+def _locate(corpus: Location, queries: Location | None, qrels: Location | None) -> Collection:
     _require(corpus)
     if not corpus.path.is_dir():
         return Collection(corpus, queries, _qrels(qrels), None)

@@ -127,3 +127,13 @@ def test_queries_without_judgements_are_refused(tmp_path):
         locate(file, queries=file)
     with pytest.raises(InputError, match="judgements without queries"):
         locate(file, qrels=file)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_named(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "is_dir", refuse)
+    with pytest.raises(InputError, match="Permission denied") as caught:
+        locate(Location(tmp_path, "my-folder"))
+    assert caught.value.where == "my-folder"
