@@ -110,6 +110,18 @@ class NegativeDoc(Row):
     provenance: Provenance | None = None
 
 
+class TrainingQuery(Row):
+    """A query the sparse encoder learns from, or is held out to choose a checkpoint by."""
+
+    id: str
+    text: str
+    origin: Origin
+    passage_id: str
+    """Where it came from; what should be found."""
+    split: Literal["train", "validation"]
+    """``validation`` for the documents of the validation split: held-out synthetic, never real."""
+
+
 class SynonymCandidate(Row):
     """A Korean and an English term that may name the same thing, and why we think so."""
 

@@ -1,0 +1,1 @@
+"""The sparse encoder: backbone, training without labels, encoding, search."""

@@ -1,0 +1,127 @@
+"""The trained model: a sentence-transformers SparseEncoder folder, written and read.
+
+Inference-free: a query is the set of its word pieces, each with a stored weight; a document goes through
+the masked language model. The folder needs nothing of ours to be loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix, vstack
+
+from kosparse.errors import InputError
+from kosparse.progress import Bar
+from kosparse.sparse.vocabulary import readable
+
+ACTIVATION = "log1p_relu"
+"""log(1 + log(1 + relu(x))): weights stay below about 1.5 (Geng et al. 2025, arXiv 2504.14839)."""
+_TEXTS_PER_BLOCK = 256
+
+
+def save_sparse_model(folder: Path, backbone: Path, model: Any, query_weights: torch.Tensor) -> None:
+    """Write a SparseEncoder folder: Router(query: static weights, document: model and pooling).
+
+    Args:
+        folder: Where to write.
+        backbone: Folder with the tokenizer.
+        model: The trained masked language model.
+        query_weights: One weight >= 0 per term, shape [vocabulary].
+    """
+    import tempfile
+
+    from sentence_transformers import SparseEncoder
+    from sentence_transformers.sparse_encoder.modules import (
+        MLMTransformer,
+        Router,
+        SparseStaticEmbedding,
+        SpladePooling,
+    )
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(backbone)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        model.save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        document = MLMTransformer(scratch, max_seq_length=tokenizer.model_max_length)
+        query = SparseStaticEmbedding(tokenizer=tokenizer, weight=query_weights.detach().clone(), frozen=True)
+        pooling = SpladePooling(pooling_strategy="max", activation_function=ACTIVATION)
+        router = Router.for_query_document(query_modules=[query], document_modules=[document, pooling])
+        SparseEncoder(modules=[router], similarity_fn_name="dot", device="cpu").save(str(folder))
+
+
+def load_sparse_model(folder: Path | str, device: str | None = None) -> SparseModel:
+    """Load a SparseEncoder folder.
+
+    Raises:
+        InputError: It is not one.
+    """
+    from sentence_transformers import SparseEncoder
+
+    if not (Path(folder) / "modules.json").is_file():
+        raise InputError("there is no sparse model here", where=str(folder), fix="Give a folder train_sparse wrote.")
+    try:
+        return SparseModel(SparseEncoder(str(folder), device=device or _device()))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"cannot load the sparse model: {error}", where=str(folder), fix="Train it again, or check the files."
+        ) from error
+
+
+class SparseModel:
+    """Texts to sparse weights over the vocabulary."""
+
+    def __init__(self, encoder: Any) -> None:
+        self.encoder = encoder
+        self.terms: list[str] = encoder.tokenizer.convert_ids_to_tokens(range(len(encoder.tokenizer)))
+
+    def encode_documents(self, texts: Sequence[str], batch_size: int = 16) -> csr_matrix:
+        """Document weights: shape [len(texts), terms], weights > 0."""
+        return self._encode(self.encoder.encode_document, texts, batch_size, "documents")
+
+    def encode_queries(self, texts: Sequence[str], batch_size: int = 256) -> csr_matrix:
+        """Query weights: shape [len(texts), terms]; a query of unknown pieces only is an empty row."""
+        return self._encode(self.encoder.encode_query, texts, batch_size, "queries")
+
+    def explain(self, vector: csr_matrix) -> list[tuple[str, float]]:
+        """The terms of one row as a person reads them, heaviest first."""
+        row = vector.tocoo()
+        found = sorted(zip(row.col.tolist(), row.data.tolist(), strict=True), key=lambda pair: -pair[1])
+        return [(readable(self.terms[column]), float(weight)) for column, weight in found]
+
+    def _encode(self, encode: Any, texts: Sequence[str], batch_size: int, what: str) -> csr_matrix:
+        if not texts:
+            return csr_matrix((0, len(self.terms)), dtype=np.float32)
+        # Longest first, in blocks: like lengths share a batch, and no dense matrix is kept.
+        order = sorted(range(len(texts)), key=lambda position: -len(texts[position]))
+        blocks, bar = [], Bar(f"encoding {what}", len(texts), "texts")
+        for start in range(0, len(order), _TEXTS_PER_BLOCK):
+            chosen = order[start : start + _TEXTS_PER_BLOCK]
+            out = encode(
+                [texts[position] for position in chosen],
+                batch_size=batch_size,
+                show_progress_bar=False,
+                convert_to_tensor=True,
+                convert_to_sparse_tensor=True,
+                save_to_cpu=True,
+            )
+            blocks.append(_csr(out))
+            bar.advance(len(chosen))
+        bar.close()
+        back = np.empty(len(order), dtype=np.int64)
+        back[order] = np.arange(len(order))
+        return csr_matrix(vstack(blocks, format="csr")[back])
+
+
+def _csr(tensor: torch.Tensor) -> csr_matrix:
+    sparse = tensor.coalesce()
+    rows, columns = sparse.indices().numpy()
+    return csr_matrix((sparse.values().numpy(), (rows, columns)), shape=tuple(sparse.shape), dtype=np.float32)
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,89 @@
+"""Put the training set together: queries of every origin, and the teachers' scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kosparse.config import BuildTrainingSetConfig
+from kosparse.corpus.morphemes import content_morphemes_of
+from kosparse.corpus.text import query_key
+from kosparse.errors import InputError
+from kosparse.jsonl import read_records
+from kosparse.records import NegativeDoc, Pair, Passage, Query, TrainingQuery
+from kosparse.sparse.negatives import bm25_over
+from kosparse.sparse.pseudo_queries import pseudo_queries
+from kosparse.sparse.teacher import TeacherScores, teacher_scores
+from kosparse.sparse.training_set import TrainingSet, pseudo_training_queries, queries_of_pairs, summarise
+from kosparse.steps.runtime import InPath, Metrics, OutPath, step
+
+
+@step
+def run(
+    config: BuildTrainingSetConfig,
+    *,
+    passages: InPath,
+    generated_passages: InPath,
+    kept: InPath,
+    mined: InPath,
+    written: InPath,
+    evaluation: InPath,
+    dictionary: InPath,
+    training_set: OutPath,
+) -> Metrics:
+    """Join synthetic pairs and pseudo-queries, leave out evaluation queries, and let the teachers score."""
+    collection = list(read_records(passages, Passage))
+    everything = collection + list(read_records(generated_passages, Passage))
+    banned = {query_key(query.text) for query in read_records(evaluation / "queries.jsonl", Query)}
+    pairs = list(read_records(kept, Pair)) if config.use_synthetic else []
+    synthetic, contaminated = queries_of_pairs(pairs, banned)
+    pseudo = pseudo_queries(collection, config.pseudo_queries, banned, config.seed)
+    queries = synthetic + pseudo_training_queries(pseudo.rows, collection)
+    if not queries:
+        raise InputError(
+            "there is nothing to train on: no synthetic pair was kept and no pseudo-query could be made",
+            where=str(kept),
+            fix="Set pseudo_queries above 0, or look at the funnel for why all pairs were rejected.",
+        )
+    negatives, extra = _negatives(config, mined, written, {query.id for query in synthetic})
+    everything += extra
+    result = TrainingSet(queries, everything, _teach(config, queries, everything), negatives)
+    left_out = contaminated + pseudo.contaminated
+    summary = summarise(queries, len(everything), len(negatives), left_out)
+    result.save(training_set, summary)
+    return {f"training_set/{key}": float(value) for key, value in summary.items() if isinstance(value, int)}
+
+
+def _teach(
+    config: BuildTrainingSetConfig, queries: Sequence[TrainingQuery], passages: Sequence[Passage]
+) -> TeacherScores:
+    from kosparse.adapters.embedder import open_embedder
+
+    embedder = open_embedder()
+    texts = [query.text for query in queries]
+    return teacher_scores(
+        bm25_over(passages),
+        content_morphemes_of(texts),
+        embedder.encode(texts, "query"),
+        embedder.encode([passage.text for passage in passages], "passage"),
+        bm25_weight=config.bm25_weight,
+        depth=config.teacher_depth,
+    )
+
+
+def _negatives(
+    config: BuildTrainingSetConfig, mined: Path, written: Path, known: set[str]
+) -> tuple[list[NegativeDoc], list[Passage]]:
+    """Mined negatives, and written ones as passages of their own when they are asked for."""
+    negatives = [row for row in read_records(mined, NegativeDoc) if row.pair_id in known]
+    if not config.use_written_negatives:
+        return negatives, []
+    texts = [row for row in read_records(written, NegativeDoc) if row.pair_id in known and row.text]
+    passages = [
+        Passage(id=f"written/{number}#0", document_id=f"written/{number}", position=0, text=row.text)
+        for number, row in enumerate(texts)
+    ]
+    renamed = [
+        row.model_copy(update={"passage_id": passage.id}) for row, passage in zip(texts, passages, strict=True)
+    ]
+    return negatives + renamed, passages
