@@ -24,13 +24,15 @@ from kosparse.corpus.help_pages import HelpPage, keyword_query, read_page
 from kosparse.corpus.splitting import SPLITS, split_of_query
 from kosparse.corpus.text import hangul_share, hangul_syllables, query_key
 from kosparse.errors import InputError
-from kosparse.jsonl import write_json, write_lines, write_records
+from kosparse.jsonl import read_json, write_json, write_lines, write_records
 from kosparse.records import AlignedText
 
 PACKAGES = ("libreoffice-help-ko", "libreoffice-help-en-us")
 FOLDER = Path("corpora") / "libreoffice-help"
 """Where the corpus lies below the cache."""
 
+_RULES = 1
+"""Raised when the same packages would give another corpus: a folder built by older rules is replaced."""
 _HELP = Path("usr/share/libreoffice/help")
 _MIN_SYLLABLES, _MIN_SHARE = 80, 0.3
 _TITLE_CHARACTERS, _KEYWORD_CHARACTERS = (3, 60), (4, 60)
@@ -54,7 +56,7 @@ def fetch_sample(cache: Path) -> Path:
         ServiceError: No mirror serves the packages.
     """
     target = cache / FOLDER
-    if (target / "source.json").exists():
+    if _is_current(target):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".libreoffice-", dir=target.parent) as work:
@@ -69,7 +71,7 @@ def fetch_sample(cache: Path) -> Path:
 
 def describe(folder: Path) -> str:
     """One line about a built corpus."""
-    source = json.loads((folder / "source.json").read_text(encoding="utf-8"))
+    source = read_json(folder / "source.json")
     return (
         "LibreOffice help {libreoffice-help-ko}: ".format(**source["packages"])
         + "{documents:,} documents, {queries:,} queries ({test_queries:,} test), {judgements:,} judgements, "
@@ -101,7 +103,8 @@ def build(help_folder: Path, target: Path, versions: Mapping[str, str]) -> dict[
         "judgements": _write_qrels(target / "qrels", judged),
         "parallel": write_records(target / "parallel.jsonl", align(korean, english)),
     }
-    write_json(target / "source.json", {"packages": dict(versions), "licence": "MPL-2.0", "counts": counts})
+    source = {"packages": dict(versions), "licence": "MPL-2.0", "rules": _RULES, "counts": counts}
+    write_json(target / "source.json", source)
     return counts
 
 
@@ -211,14 +214,19 @@ def _json(row: Mapping[str, str]) -> str:
     return json.dumps(row, ensure_ascii=False)
 
 
+def _is_current(target: Path) -> bool:
+    source = target / "source.json"
+    return source.exists() and read_json(source).get("rules") == _RULES
+
+
 def _move(finished: Path, target: Path) -> None:
     """Put the finished folder in place; another process may have been faster."""
-    if target.exists() and not (target / "source.json").exists():
+    if target.exists() and not _is_current(target):
         shutil.rmtree(target)
     try:
         finished.rename(target)
     except OSError:
-        if not (target / "source.json").exists():
+        if not _is_current(target):
             raise
 
 

@@ -120,6 +120,14 @@ def test_a_half_built_folder_is_replaced(packages, tmp_path):
     assert (libreoffice.fetch_sample(tmp_path) / "source.json").exists()
 
 
+def test_a_folder_built_by_other_rules_is_built_again(packages, tmp_path, monkeypatch):
+    libreoffice.fetch_sample(tmp_path)
+    monkeypatch.setattr(libreoffice, "_RULES", libreoffice._RULES + 1)
+    libreoffice.fetch_sample(tmp_path)
+    assert len(packages) == 2
+    assert libreoffice.fetch_sample(tmp_path) and len(packages) == 2
+
+
 def test_a_failed_download_leaves_nothing_behind(monkeypatch, tmp_path):
     def fail(names, folder):
         raise ServiceError("no mirror")
