@@ -101,14 +101,14 @@ def build_encoder(weights: WeightFile) -> BertModel:
     import torch
     from transformers import BertModel
 
-    model = BertModel(_config(weights.shape, weights.special["pad"]), add_pooling_layer=False).eval()
-    parameters = dict(model.named_parameters())
-    assert len(parameters) == len(weights.tensors), "every tensor of the file has its place in the model"
-    with torch.no_grad():
-        for name, values in weights.tensors.items():
-            parameter = parameters[torch_name(name)]
-            parameter.copy_(torch.from_numpy(values).reshape(parameter.shape))
-    return model
+    config = _config(weights.shape, weights.special["pad"])
+    with torch.device("meta"):  # shapes only
+        shapes = {name: value.shape for name, value in BertModel(config, add_pooling_layer=False).named_parameters()}
+    assert len(shapes) == len(weights.tensors), "every tensor of the file has its place in the model"
+    tensors = {torch_name(name): torch.from_numpy(values) for name, values in weights.tensors.items()}
+    state = {name: tensors[name].reshape(shape) for name, shape in shapes.items()}
+    model: BertModel = BertModel.from_pretrained(None, config=config, state_dict=state, add_pooling_layer=False)
+    return model.eval()
 
 
 def _config(shape: Shape, pad: int) -> BertConfig:

@@ -102,10 +102,10 @@ def _read(cursor: _Cursor) -> WeightFile:
 
 def _pieces(cursor: _Cursor, count: int) -> list[tuple[str, float]]:
     (text_bytes,) = cursor.read("Q")
-    starts = cursor.array("<u4", count + 1)
-    scores = cursor.array("<f4", count)
+    starts = cursor.array("<u4", count + 1).tolist()
+    scores = cursor.array("<f4", count).tolist()
     text = bytes(cursor.array("u1", text_bytes))
-    return [(text[starts[i] : starts[i + 1]].decode(), float(scores[i])) for i in range(count)]
+    return [(text[starts[i] : starts[i + 1]].decode(), scores[i]) for i in range(count)]
 
 
 def _normalisation(cursor: _Cursor) -> dict[str, str]:
@@ -138,6 +138,9 @@ def _tensor(data: memoryview, kind: int, values: int, offset: int) -> NDArray[np
 
 def dequantize(blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Turn 4-bit blocks, shape [n, 18], into values, shape [n * 32]."""
-    scale = np.ascontiguousarray(blocks[:, :2]).view("<f2").astype(np.float32)
-    nibbles = np.concatenate([blocks[:, 2:] & 15, blocks[:, 2:] >> 4], axis=1)
-    return ((nibbles.astype(np.float32) - 8) * scale).ravel()
+    values = np.empty((len(blocks), _BLOCK), dtype=np.float32)
+    values[:, : _BLOCK // 2] = blocks[:, 2:] & 15
+    values[:, _BLOCK // 2 :] = blocks[:, 2:] >> 4
+    values -= 8
+    values *= np.ascontiguousarray(blocks[:, :2]).view("<f2").astype(np.float32)
+    return values.ravel()

@@ -23,9 +23,9 @@ class MlflowServer:
 
     Args:
         folder: Holds the database and the log.
-        environment: Has ``S3_ENDPOINT``, ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY`` of the store, whose
-            bucket ``mlflow`` must exist; None means our own environment. Without ``S3_ENDPOINT`` artifacts are
-            files below the folder.
+        environment: Has ``S3_ENDPOINT``, ``AWS_ACCESS_KEY_ID`` and ``AWS_SECRET_ACCESS_KEY`` of the store, in
+            which the bucket ``mlflow`` is made if need be; None means our own environment. Without
+            ``S3_ENDPOINT`` artifacts are files below the folder.
         python: The environment's Python; by default ``MLFLOW_PYTHON``, then ``.venvs/mlflow`` of the project.
 
     Raises:
@@ -51,8 +51,17 @@ class MlflowServer:
     def start(self) -> Self:
         """Start the server and return once it answers; the first start also makes the database."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._ensure_bucket()
         retry_ports(self._start)
         return self
+
+    def _ensure_bucket(self) -> None:
+        from kosparse.adapters.store_s3 import S3Store
+
+        get = self._given.get
+        if endpoint := get("S3_ENDPOINT"):
+            keys = get("AWS_ACCESS_KEY_ID", ""), get("AWS_SECRET_ACCESS_KEY", "")
+            S3Store(endpoint, *keys, get("S3_REGION") or "us-east-1").ensure_bucket(BUCKET)
 
     def _start(self) -> None:
         port = free_port()

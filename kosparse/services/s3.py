@@ -14,8 +14,8 @@ from typing import Any, Self
 
 from kosparse.services.process import LOOPBACK, Service, free_port, new_secret, retry_ports, secret_file
 
-BUCKETS = ("mlpipeline", "mlflow")
-"""Made at start: Kubeflow's name for pipeline artifacts, and MLflow's."""
+BUCKET = "mlpipeline"
+"""Made at start: Kubeflow's name for the bucket of pipeline artifacts."""
 _GRPC_DISTANCE = 10000
 _SWITCHED_OFF = (
     "-webdav=false",
@@ -107,7 +107,7 @@ class S3Store:
 def _command(data: Path, config: Path, port: int) -> list[str]:
     servers = [f"-{name}.port={free_port(_GRPC_DISTANCE)}" for name in ("master", "volume", "filer")]
     where = [f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", f"-s3.port={port}", *servers]
-    return [_weed(), "mini", *where, *_SWITCHED_OFF, f"-s3.config={config}", f"-bucket={','.join(BUCKETS)}"]
+    return [_weed(), "mini", *where, *_SWITCHED_OFF, f"-s3.config={config}", f"-bucket={BUCKET}"]
 
 
 def _weed() -> str:
