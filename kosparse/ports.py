@@ -71,7 +71,11 @@ class Embedder(Protocol):
 
     fingerprint: str
     """Changes whenever the vectors would."""
-    dimensions: int
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        ...
 
     def encode(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Vectors:
         """Return one unit vector per text, in order: shape [len(texts), dimensions]."""
