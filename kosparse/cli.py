@@ -28,9 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 done, 1 failed, 2 bad input or configuration, 3 a service is missing or refuses, 4 too little
     disk or memory, 130 interrupted.
     """
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        options.command(options)
+        if given and given[0] in STEPS:
+            # A step's options are read off its code, which is imported only when it is called.
+            run_step(given[0], given[1:])
+        else:
+            options = _parser().parse_args(given)
+            options.command(options)
     except KosparseError as error:
         print(f"kosparse: {error.message}", file=sys.stderr)
         return error.exit_code
@@ -69,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     models.set_defaults(command=_models)
 
     for name in STEPS:
-        _add_step(commands, name)
+        commands.add_parser(name, help=f"the {name} step, by hand", add_help=False)
     return parser
 
 
@@ -78,13 +83,6 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return number
-
-
-def _add_step(commands: Any, name: str) -> None:
-    """A command whose options are read when it is chosen: importing all steps would be slow."""
-    command = commands.add_parser(name, help=f"the {name} step, by hand", add_help=False)
-    command.add_argument("rest", nargs=argparse.REMAINDER)
-    command.set_defaults(command=lambda options: run_step(name, options.rest))
 
 
 def run_step(name: str, arguments: Sequence[str]) -> None:

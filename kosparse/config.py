@@ -288,6 +288,8 @@ class TrainSparseConfig(StepConfig):
     """Teacher scores in [0, 1] are multiplied by this before the softmax."""
     flops_weight: float = Field(default=3e-3, ge=0)
     dictionary_weight: float = Field(default=0.1, ge=0)
+    dictionary_p: float = Field(default=0.8, ge=0, le=1)
+    """Entries below this probability do not supervise."""
     synthetic_share: float = Field(default=0.33, ge=0, le=1)
     """Share of a batch drawn from synthetic pairs; the rest are pseudo-queries."""
     device: str = "auto"

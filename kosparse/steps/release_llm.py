@@ -13,6 +13,6 @@ from kosparse.steps.serve_llm import open_server
 def run(config: ReleaseLlmConfig, *, released: OutPath) -> Metrics:
     """Stop the server of this run, if it is ours; a second call finds nothing to do."""
     server = open_server(ServeLlmConfig(), settings())
-    stopped = server.stop() if server else False
-    write_json(released, {"stopped": stopped})
-    return {"stopped": float(stopped)}
+    did_stop = server.stop() if server else False
+    write_json(released, {"stopped": did_stop})
+    return {"stopped": float(did_stop)}
