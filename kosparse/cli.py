@@ -178,9 +178,9 @@ def _sample(options: argparse.Namespace) -> None:
 
 
 def _models(options: argparse.Namespace) -> None:
-    from kosparse.models import PACKAGED, resolve
+    from kosparse.models import MODELS, resolve
 
-    for name in options.names or PACKAGED:
+    for name in options.names or MODELS:
         print(resolve(f"packaged:{name}"))
 
 

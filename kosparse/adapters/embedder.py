@@ -93,7 +93,7 @@ class SentenceEmbedder:
 
     def _prompt(self, kind: str) -> str:
         prompts = self._model.prompts or {}
-        return prompts[kind] if prompts.get(kind) else f"{kind}: "
+        return prompts.get(kind) or f"{kind}: "
 
     @cached_property
     def _model(self) -> SentenceTransformer:

@@ -12,6 +12,8 @@ from kosparse.records import Completion
 from kosparse.settings import Settings, settings
 
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4")
+MEASURED = "kosparse_quantization"
+"""Attribute of a loaded model: its precision, measured."""
 _LEAST_SHARE = 0.9
 """Of all weight bytes that must really be at the requested precision."""
 
@@ -55,7 +57,7 @@ def load_llm_model(model_name: str, device: str = "auto", quantization: str | No
             fix="Give a folder or a hub id that can be reached, or packaged:qwen2.5-coder-1.5b-instruct.",
         ) from error
     model.eval()
-    model.kosparse_quantization = _check_precision(model, precision, model_name)
+    setattr(model, MEASURED, _check_precision(model, precision, model_name))
     return model, tokenizer
 
 
@@ -128,7 +130,7 @@ def _in_process(current: Settings) -> ChatModel:
     model, tokenizer = load_llm_model(current.llm_model, quantization=current.llm_quantization or None)
     name = Path(current.llm_model).name
     return TransformersChat(
-        model, tokenizer, name=name, revision=current.llm_revision, quantization=model.kosparse_quantization
+        model, tokenizer, name=name, revision=current.llm_revision, quantization=getattr(model, MEASURED)
     )
 
 

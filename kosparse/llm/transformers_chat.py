@@ -65,7 +65,7 @@ class TransformersChat:
             padding=True,
             add_special_tokens=False,
         ).to(self._model.device)
-        sampling = {"do_sample": False}
+        sampling: dict[str, Any] = {"do_sample": False}
         if first.temperature > 0:
             torch.manual_seed(first.seed + first.sample)
             sampling = {"do_sample": True, "temperature": first.temperature, "top_p": first.top_p}

@@ -82,7 +82,7 @@ def dequantize(gguf: Path, folder: Path) -> None:
 
     source, name = str(gguf.parent), gguf.name
     AutoTokenizer.from_pretrained(source, gguf_file=name).save_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(source, gguf_file=name, dtype=torch.bfloat16)
+    model: Any = AutoModelForCausalLM.from_pretrained(source, gguf_file=name, dtype=torch.bfloat16)
     # A quantizer left in place makes save_pretrained refuse, and the config claim GGUF weights.
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):

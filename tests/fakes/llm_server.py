@@ -122,7 +122,7 @@ def _known_pairs() -> set[tuple[str, str]]:
     from tests.data.make_corpus import PLACES, TOPICS
 
     known = {(ko, en) for ko, en, _ in [*TOPICS, *PLACES]}
-    for ko, en, what in TOPICS:
+    for _ko, _en, what in TOPICS:
         gloss = re.search(r"([가-힣 ]+)\(([a-z ]+)\)", what)
         known |= (
             {(gloss.group(1).strip(), gloss.group(2)), (gloss.group(1).split()[-1], gloss.group(2))} if gloss else set()
