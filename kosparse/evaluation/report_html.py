@@ -104,7 +104,8 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=autoescape,
-        undefined=jinja2.StrictUndefined,
+        # A run of hours must not lose its report to a key that an artifact lacks: it shows as a dash.
+        undefined=jinja2.ChainableUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -117,7 +118,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
 
 def _number(value: Any, digits: int = 0) -> str:
     """A number with thousands separators; a dash for none."""
-    return "–" if value is None else f"{float(value):,.{digits}f}"
+    return "–" if value is None or isinstance(value, jinja2.Undefined) else f"{float(value):,.{digits}f}"
 
 
 def _size(count: float | None) -> str:
