@@ -157,7 +157,7 @@ def _client(endpoint: str, access_key: str, secret_key: str, region: str) -> Any
 
     address = urlsplit(endpoint)
     try:
-        if address.scheme not in ("http", "https") or not address.hostname:
+        if address.scheme not in ("http", "https") or not address.hostname or address.path.strip("/"):
             raise ValueError("an address such as http://minio-service.kubeflow:9000 is needed")
         pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),

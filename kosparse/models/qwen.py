@@ -84,7 +84,7 @@ def dequantize(gguf: Path, folder: Path) -> None:
     AutoTokenizer.from_pretrained(source, gguf_file=name).save_pretrained(folder)
     model: Any = AutoModelForCausalLM.from_pretrained(source, gguf_file=name, dtype=torch.bfloat16)
     # A quantizer left in place makes save_pretrained refuse, and the config claim GGUF weights.
-    model.hf_quantizer = None
+    model.hf_quantizer = None  # type: ignore[assignment]
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.save_pretrained(folder)

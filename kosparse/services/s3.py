@@ -72,7 +72,18 @@ class S3Store:
         self._identity = secret_file(config, _new_config)["identities"][0]["credentials"][0]
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         retry_ports(lambda: self._start(config))
+        self._ensure_bucket()
         return self
+
+    def _ensure_bucket(self) -> None:
+        """Make the bucket ourselves: weed answers /healthz before its own option has made it."""
+        from kosparse.adapters.store_s3 import S3Store as Client
+
+        try:
+            Client(self.endpoint, self.access_key, self.secret_key, self.region).ensure_bucket(BUCKET)
+        except BaseException:
+            self.stop()
+            raise
 
     def _start(self, config: Path) -> None:
         port = free_port(_GRPC_DISTANCE)
@@ -107,7 +118,7 @@ class S3Store:
 def _command(data: Path, config: Path, port: int) -> list[str]:
     servers = [f"-{name}.port={free_port(_GRPC_DISTANCE)}" for name in ("master", "volume", "filer")]
     where = [f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", f"-s3.port={port}", *servers]
-    return [_weed(), "mini", *where, *_SWITCHED_OFF, f"-s3.config={config}", f"-bucket={BUCKET}"]
+    return [_weed(), "mini", *where, *_SWITCHED_OFF, f"-s3.config={config}"]
 
 
 def _weed() -> str:
