@@ -28,6 +28,8 @@ EXPERIMENT = "kosparse"
 RUN_TAG, STEP_TAG, MODEL_TAG = "kosparse.run_id", "kosparse.step", "kosparse.model_sha256"
 
 _PROBE_SECONDS = 5.0
+_SCHEMES = ("http://", "https://", "file://", "databricks")
+"""MLflow takes anything else for a path and would write a folder of that name."""
 _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
@@ -238,7 +240,13 @@ def refuse_pickles(folder: Path) -> None:
 
 def _probe(uri: str) -> None:
     """Fail within seconds when nobody listens: any HTTP answer at all will do."""
-    if not uri.startswith(("http://", "https://")):
+    if not uri.startswith(_SCHEMES):
+        raise ServiceError(
+            "not the address of a tracking server",
+            where=f"MLFLOW_TRACKING_URI={_shown(uri)}",
+            fix="It looks like http://mlflow.kubeflow:5000.",
+        )
+    if not uri.startswith("http"):
         return
     try:
         urllib.request.urlopen(uri.rstrip("/") + "/health", timeout=_PROBE_SECONDS).close()

@@ -1,0 +1,183 @@
+"""The tracker against MLflow's own file store, and once against a real server."""
+
+import os
+import socket
+import time
+
+import pytest
+
+from kosparse.adapters.tracking_mlflow import MODEL_TAG, RUN_TAG, MlflowTracker
+from kosparse.errors import InputError, ServiceError
+from tests.fakes.tiny_sparse_encoder import write_tiny_sparse_encoder
+
+TAGS = {MODEL_TAG: "abc", "validation_status": "pending"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_tiny_sparse_encoder(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def patch_module():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory, patch_module):
+    """Address of a store; with ``MLFLOW_TRACKING_URI`` unset, as the tracker must not need it."""
+    for name in ("MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI"):
+        patch_module.delenv(name, raising=False)
+    patch_module.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    return tmp_path_factory.mktemp("mlflow").as_uri()
+
+
+@pytest.fixture
+def tracker(store):
+    return MlflowTracker(store)
+
+
+@pytest.fixture
+def client(store):
+    import mlflow
+
+    return mlflow.MlflowClient(tracking_uri=store, registry_uri=store)
+
+
+def _register(tracker, model, run_id, report, **changes):
+    arguments = {
+        "metrics": {"sparse.ndcg@10": 0.6, "undefined": float("nan")},
+        "tags": TAGS,
+        "artifacts": [report],
+        "alias": "challenger",
+    }
+    return tracker.register(run_id, "kosparse", model, **{**arguments, **changes})
+
+
+@pytest.fixture
+def report(tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("<h1>ok</h1>")
+    return path
+
+
+def test_a_run_is_opened_once_and_found_again_by_its_tag(tracker, client):
+    first = tracker.start_run("r-open", "small r-open", {"recipe": "small"})
+    assert tracker.start_run("r-open", "another name", {"recipe": "small"}) == first
+    run = client.get_run(first)
+    assert run.info.run_name == "small r-open"
+    assert run.data.tags[RUN_TAG] == "r-open" and run.data.params == {"recipe": "small"}
+
+
+def test_a_step_is_a_nested_run_and_its_metrics_stand_on_the_parent_too(tracker, client):
+    parent = tracker.start_run("r-step", "r-step", {})
+    tracker.log_step("r-step", "evaluate", {"depth": 100}, {"sparse.ndcg@10": 0.5, "bad": float("nan")}, 1.5)
+    runs = client.search_runs([client.get_run(parent).info.experiment_id], f"tags.`{RUN_TAG}` = 'r-step'")
+    (nested,) = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent]
+    assert nested.info.run_name == "evaluate" and nested.info.status == "FINISHED"
+    assert nested.data.metrics == {"sparse.ndcg_at_10": 0.5, "seconds": 1.5}
+    assert nested.data.params == {"depth": "100"}
+    assert client.get_run(parent).data.metrics == {"evaluate.sparse.ndcg_at_10": 0.5}
+
+
+def test_a_step_before_any_parent_opens_one(tracker, client):
+    tracker.log_step("r-early", "ingest_corpus", {}, {"documents": 3}, 0.1)
+    assert client.get_run(tracker.start_run("r-early", "x", {})).data.metrics == {"ingest_corpus.documents": 3}
+
+
+def test_a_given_run_is_adopted(tracker, client, monkeypatch):
+    experiment = client.create_experiment("elsewhere")
+    given = client.create_run(experiment).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    assert tracker.start_run("r-adopt", "x", {"seed": 1}) == given
+    tracker.log_step("r-adopt", "report", {}, {}, 0.1)
+    assert len(client.search_runs([experiment])) == 2
+    assert client.get_run(given).data.tags[RUN_TAG] == "r-adopt"
+
+
+def test_a_model_is_registered_once_per_run_with_lineage_report_and_alias(tracker, client, model, report):
+    version = _register(tracker, model, "r-model", report)
+    assert (version.name, version.alias) == ("kosparse", "challenger")
+    assert _register(tracker, model, "r-model", report) == version
+    registered = client.get_model_version_by_alias("kosparse", "challenger")
+    assert str(registered.version) == version.version
+    assert registered.tags["validation_status"] == "pending" and registered.tags[RUN_TAG] == "r-model"
+    parent = client.get_run(registered.run_id)
+    assert parent.data.metrics["sparse.ndcg_at_10"] == 0.6 and "undefined" not in parent.data.metrics
+    assert parent.info.status == "RUNNING"  # the pipeline goes on after registration
+    assert [each.path for each in client.list_artifacts(parent.info.run_id, "report")] == ["report/report.html"]
+
+
+def test_another_run_or_another_model_is_another_version(tracker, model, report):
+    first = _register(tracker, model, "r-one", report)
+    other_run = _register(tracker, model, "r-two", report)
+    other_model = _register(tracker, model, "r-one", report, tags={**TAGS, MODEL_TAG: "def"})
+    assert len({first.version, other_run.version, other_model.version}) == 3
+
+
+def test_the_registered_model_encodes_as_sentence_transformers_does(tracker, store, model, report):
+    import mlflow
+    import pandas as pd
+    from sentence_transformers import SparseEncoder
+
+    version = _register(tracker, model, "r-encode", report)
+    mlflow.set_tracking_uri(store)
+    mlflow.set_registry_uri(store)
+    loaded = mlflow.pyfunc.load_model(f"models:/kosparse/{version.version}")
+    assert loaded.metadata.signature.inputs.input_names() == ["text"]
+    plain = SparseEncoder(str(model), device="cpu")
+    text = "셀 보호를 설정합니다."
+    for kind, encode in (("document", plain.encode_document), ("query", plain.encode_query)):
+        frame = loaded.predict(pd.DataFrame({"text": [text]}), params={"kind": kind})
+        assert frame["weights"][0] == pytest.approx(dict(plain.decode(encode([text]))[0]), abs=1e-4)
+    with pytest.raises(ValueError, match="kind"):
+        loaded.predict(pd.DataFrame({"text": [text]}), params={"kind": "passage"})
+
+
+def test_pickled_weights_are_refused(tracker, tmp_path, report):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(InputError, match=r"pytorch_model\.bin"):
+        _register(tracker, tmp_path / "model", "r-pickle", report)
+
+
+def test_closing_a_run_says_how_it_ended(tracker, client):
+    parent = tracker.start_run("r-end", "r-end", {})
+    tracker.end_run("r-end", failed=True)
+    assert client.get_run(parent).info.status == "FAILED"
+    tracker.end_run("never started")
+
+
+def test_nobody_listening_is_said_at_once_without_the_password():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        address = f"http://user:secret@127.0.0.1:{held.getsockname()[1]}"
+        started = time.monotonic()
+        with pytest.raises(ServiceError, match="does not answer") as caught:
+            MlflowTracker(address)
+    assert time.monotonic() - started < 10
+    assert "secret" not in caught.value.message and "127.0.0.1" in caught.value.where
+
+
+@pytest.mark.parametrize("address", ["http://", "htp://127.0.0.1:5000", "mlflow.kubeflow:5000", "http://exa mple"])
+def test_an_address_that_is_none_is_refused(address):
+    with pytest.raises(ServiceError):
+        MlflowTracker(address).start_run("r", "r", {})
+
+
+@pytest.mark.services
+def test_a_real_server_keeps_runs_and_versions(tmp_path, model, report, monkeypatch):
+    import mlflow
+
+    from kosparse.services.mlflow import MlflowServer
+
+    environment = {name: value for name, value in os.environ.items() if name != "S3_ENDPOINT"}
+    with MlflowServer(tmp_path / "server", environment) as server:
+        tracker = MlflowTracker(server.uri)
+        tracker.log_step("r-real", "evaluate", {"depth": 100}, {"sparse.ndcg@10": 0.5}, 1.0)
+        version = _register(tracker, model, "r-real", report)
+        assert _register(MlflowTracker(server.uri), model, "r-real", report) == version
+        client = mlflow.MlflowClient(server.uri, server.uri)
+        registered = client.get_model_version_by_alias("kosparse", "challenger")
+        assert (registered.version, registered.tags[MODEL_TAG]) == ("1", "abc")
