@@ -153,7 +153,7 @@ class VerifySynonymsConfig(LlmStepConfig):
     """Candidates the LLM is asked about."""
     labelled: str = ""
     """A TSV of labelled pairs (ko, en, label, kind, evidence); empty uses those that ship."""
-    labelled_pairs: int = Field(default=64, ge=0)
+    labelled_pairs: int = Field(default=40, ge=0)
     """Labelled pairs the LLM is asked about, to calibrate its answers."""
     budget_seconds: float = Field(default=150.0, gt=0)
     temperature: float = Field(default=0.0, ge=0, le=2)
@@ -167,7 +167,7 @@ class DiscoverSynonymsConfig(LlmStepConfig):
     per_term: int = Field(default=2, ge=1, le=10)
     min_p: float = Field(default=0.9, ge=0, le=1)
     """Only pairs at least this sure are extended."""
-    labelled_pairs: int = Field(default=64, ge=0)
+    labelled_pairs: int = Field(default=40, ge=0)
     """As in verify_synonyms, whose answers are then found in the cache."""
     budget_seconds: float = Field(default=60.0, gt=0)
     max_tokens: int = Field(default=96, ge=1)
@@ -290,6 +290,10 @@ class TrainSparseConfig(StepConfig):
     dictionary_weight: float = Field(default=0.1, ge=0)
     dictionary_p: float = Field(default=0.8, ge=0, le=1)
     """Entries below this probability do not supervise."""
+    label_weight: float = Field(default=0.0, ge=0, le=1)
+    """Share of the target moved to the passage a query came from."""
+    passages_per_query: int = Field(default=2, ge=1)
+    """With ``train="all"``: passages of each query's teacher ranking that a step encodes."""
     synthetic_share: float = Field(default=0.33, ge=0, le=1)
     """Share of a batch drawn from synthetic pairs; the rest are pseudo-queries."""
     device: str = "auto"

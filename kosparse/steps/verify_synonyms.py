@@ -10,9 +10,9 @@ from kosparse.synonyms.verify import verify_synonyms_with_llm
 
 
 @step
-def run(config: VerifySynonymsConfig, *, candidates: InPath, llm: InPath, verdicts: OutPath, calibration: OutPath) -> (
-    Metrics
-):
+def run(
+    config: VerifySynonymsConfig, *, candidates: InPath, llm: InPath, verdicts: OutPath, calibration: OutPath
+) -> Metrics:
     """Write verdicts and the calibration report; return how many were asked and accepted.
 
     ``llm`` says that the server answered; where it is comes from the settings.

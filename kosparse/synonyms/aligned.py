@@ -58,6 +58,9 @@ def mine_short_rows(rows: Sequence[AlignedText]) -> tuple[list[SynonymCandidate]
 
 
 def _is_short(row: AlignedText) -> bool:
+    """Few enough words for a term. Keywords of several words are index entries (삭제 셀 내용), not phrases."""
+    if row.source == "keyword" and len(row.ko.split()) > 1:
+        return False
     return len(row.ko.split()) <= _MAX_WORDS and len(row.en.split()) <= _MAX_WORDS + 1
 
 

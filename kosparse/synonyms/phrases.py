@@ -10,7 +10,9 @@ from kosparse.corpus.morphemes import Morpheme, morphemes
 from kosparse.synonyms.terms import is_function_word, singular
 
 _NOUN_TAGS = frozenset({"NNG", "NNP", "XPN", "XSN", "XR"})
-_HEAD_TAGS = _NOUN_TAGS - {"XPN", "XR"}
+_HEAD_TAGS = _NOUN_TAGS - {"XPN", "XR"} | {"NNB"}
+_MAY_FOLLOW = ("J", "XSV", "XSA", "VCP", "S", "E", "W")
+"""Tags that may follow a noun without a space; after any other the noun was only the start of a word."""
 _PHRASE_TAGS = _NOUN_TAGS | frozenset("NNB NR MM MAG VV VA VX XSV XSA EP EC ETM ETN".split())
 _WORD = re.compile(r"[A-Za-z][A-Za-z\-]*[A-Za-z]|[A-Za-z]")
 
@@ -44,16 +46,23 @@ def _runs(tokens: Sequence[Morpheme], text: str) -> list[NounRun]:
     runs: list[NounRun] = []
     current: list[Morpheme] = []
     for token in tokens:
-        if current and not (token.tag in _NOUN_TAGS and text[current[-1].end : token.start] in ("", " ")):
-            runs += _close(current)
+        joined = bool(current) and token.start == current[-1].end
+        if current and not (_continues(token, joined) and (joined or text[current[-1].end : token.start] == " ")):
+            runs += _close(current, cut_off=joined and not token.tag.startswith(_MAY_FOLLOW))
             current = []
-        if token.tag in _NOUN_TAGS:
+        if token.tag in _NOUN_TAGS or current:
             current.append(token)
     return runs + _close(current)
 
 
-def _close(tokens: list[Morpheme]) -> list[NounRun]:
-    """One run, or none: it may not begin with a suffix or end with a prefix."""
+def _continues(token: Morpheme, joined: bool) -> bool:
+    """Nouns do; a dependent noun only when written together with the noun before it (글꼴: 글 + 꼴)."""
+    return token.tag in _NOUN_TAGS or (joined and token.tag == "NNB")
+
+
+def _close(tokens: list[Morpheme], cut_off: bool = False) -> list[NounRun]:
+    """One run, or none: it may not begin with a suffix, end with a prefix, or end inside a word."""
+    tokens = tokens[:-1] if cut_off else tokens
     while tokens and tokens[0].tag == "XSN":
         tokens = tokens[1:]
     while tokens and tokens[-1].tag not in _HEAD_TAGS:
@@ -63,7 +72,7 @@ def _close(tokens: list[Morpheme]) -> list[NounRun]:
     cuts = tuple(
         token.start
         for before, token in zip([None, *tokens], tokens, strict=False)
-        if token.tag != "XSN" and (before is None or before.tag != "XPN")
+        if token.tag not in {"XSN", "NNB"} and (before is None or before.tag != "XPN")
     )
     return [NounRun(tokens[0].start, tokens[-1].end, cuts)]
 
