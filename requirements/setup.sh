@@ -8,7 +8,7 @@
 # Idempotent: an environment whose lock file and Python are unchanged is left as it is, at once.
 # PYTHON chooses the interpreter; TORCH_PIP_ARGS is added to `pip install torch`, for example an index
 # of CPU builds (on Linux the default build brings CUDA along, about 3 GB more).
-set -euo pipefail
+set -Eeuo pipefail
 cd "$(dirname "$0")/.."
 
 PYTHON=${PYTHON:-python3}
