@@ -8,23 +8,27 @@ neighbours. Logits are standardised per term over the collection and shifted, so
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json, write_json
-from kosparse.progress import Bar, note
+from kosparse.progress import note, track
 from kosparse.sparse.head import find_head, make_linear, set_output
-from kosparse.sparse.states import States, batches, encode_states, pad
+from kosparse.sparse.states import EncoderStates, encoder_states, read
 from kosparse.sparse.vocabulary import prune, used_pieces, vocabulary, with_prefix
 
 _DENSE_SHARE = 0.5
 """Weight of a term's own dense vector beside the mean of its contextual states."""
+_BLOCK = 50_000
+"""Tokens read at a time."""
 _SAMPLE = 2000
 """Passages the output is calibrated on."""
 
@@ -35,6 +39,7 @@ def build_backbone(
     more: Sequence[str],
     folder: Path,
     *,
+    cache: Path,
     layers: int,
     prune_vocabulary: bool,
     max_length: int,
@@ -47,6 +52,7 @@ def build_backbone(
         passages: The collection, which the output is calibrated on.
         more: Further text whose word pieces are kept.
         folder: Where to write; must not exist.
+        cache: Folder where encoder states are kept; training reads the same ones again.
         layers: Encoder layers kept, counted from the input.
         prune_vocabulary: Keep only the word pieces that occur.
         max_length: Longest input, special tokens included.
@@ -75,7 +81,8 @@ def build_backbone(
     tokenizer = _save_tokenizer(folder, location, with_prefix(tokenizer_json, prefix), max_length)
     model.eval()
     sample = list(passages[:: max(1, len(passages) // _SAMPLE)])[:_SAMPLE]
-    states = encode_states(model.base_model, tokenizer, sample, max_length)
+    body = body_fingerprint(model, tokenizer)
+    states = encoder_states(model, tokenizer, sample, cache=cache, body=body, max_length=max_length)
     terms = vocabulary(tokenizer_json)
     rows = _term_rows(model, tokenizer_json, terms, states, query_prefix)
     active = _calibrate(model, rows, states, active_quantile)
@@ -112,6 +119,15 @@ def load_backbone(folder: Path) -> tuple[Any, Any, int]:
             fix="Run prepare_backbone again.",
         )
     return model, tokenizer, int(read_json(folder / "backbone.json")["max_length"])
+
+
+def body_fingerprint(model: Any, tokenizer: Any) -> str:
+    """Hash of everything that decides the encoder's states; the output head is not part of it."""
+    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
+    for name, tensor in sorted(model.base_model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:24]
 
 
 def _tokenizer(location: str | Path, texts: Sequence[str], pruned: bool) -> tuple[dict[str, Any], list[int]]:
@@ -165,16 +181,15 @@ def _prefixes(location: str | Path) -> tuple[str, str]:
 
 
 @torch.no_grad()
-def _term_rows(model: Any, content: dict[str, Any], terms: Sequence[str], states: States, prefix: str) -> Tensor:
+def _term_rows(model: Any, content: dict[str, Any], terms: Sequence[str], states: EncoderStates, prefix: str) -> Tensor:
     """One unit row per term: contextual mean (where it occurs) plus its own dense vector."""
-    ids = torch.from_numpy(states.token_ids)
-    hidden = states.vectors.shape[1]
+    ids = torch.from_numpy(states.pieces.astype(np.int64))
+    hidden = states.values.shape[1]
     count = torch.bincount(ids, minlength=len(terms)).float()
-    total = torch.zeros(len(terms), hidden)
-    center = torch.zeros(hidden)
-    for start in range(0, len(ids), 50_000):
-        block = states.vectors[start : start + 50_000].float()
-        total.index_add_(0, ids[start : start + 50_000], block)
+    total, center = torch.zeros(len(terms), hidden), torch.zeros(hidden)
+    for start in range(0, len(ids), _BLOCK):
+        block = torch.from_numpy(states.values[start : start + _BLOCK].astype(np.float32))
+        total.index_add_(0, ids[start : start + _BLOCK], block)
         center += block.sum(0)
     center /= max(len(ids), 1)
     contextual = _unit(total / count.clamp(min=1)[:, None] - center)
@@ -193,28 +208,23 @@ def _term_vectors(model: Any, content: dict[str, Any], terms: Sequence[str], pre
     frame = tokenizer.encode("").ids
     rows = [[*frame[:1], *before, term, *frame[1:]] for term in range(len(terms))]
     vectors = torch.empty(len(terms), model.config.hidden_size)
-    bar = Bar("terms", len(terms), "terms")
-    for positions in batches([len(row) for row in rows]):
-        inputs = pad([rows[position] for position in positions], 0, model.device)
-        vectors[positions] = model.base_model(**inputs).last_hidden_state.mean(1)
-        bar.advance(len(positions))
-    bar.close()
+    pad = tokenizer.token_to_id("<pad>") or tokenizer.token_to_id("[PAD]") or 0
+    for lines, states in read(model, [np.asarray(row, dtype=np.int32) for row in rows], pad):
+        for line, state in zip(lines, states, strict=True):
+            vectors[line] = state[: len(rows[line])].mean(0)
     return vectors
 
 
 @torch.no_grad()
-def _calibrate(model: Any, rows: Tensor, states: States, quantile: float) -> float:
+def _calibrate(model: Any, rows: Tensor, states: EncoderStates, quantile: float) -> float:
     """Set the head so that the stated share of logits is above zero; mean active terms per passage."""
-    center = states.vectors.float().mean(0)
+    center = torch.from_numpy(states.values.astype(np.float32)).mean(0)
     head = find_head(model)
     make_linear(head, torch.eye(rows.shape[1]), center)
     head = set_output(model, head, rows, torch.zeros(len(rows)))
     best = torch.empty(len(states), len(rows))
-    bar = Bar("calibrating", len(states), "passages")
-    for text in range(len(states)):
+    for text in track(range(len(states)), "calibrating", unit="passages"):
         best[text] = head.logits(states.of(text)).amax(0)
-        bar.advance()
-    bar.close()
     mean, deviation = best.mean(0), best.std(0, correction=0).clamp(min=1e-4)
     standard = ((best - mean) / deviation).flatten()
     picked = standard[:: max(1, len(standard) // 1_000_000)]

@@ -89,8 +89,9 @@ def set_output(model: Any, head: Head, rows: Tensor, bias: Tensor) -> Head:
     parent = _at(model, parent_path) if parent_path else model
     setattr(parent, name, decoder)
     if isinstance(getattr(parent, "bias", None), nn.Parameter):
-        # BERT and RoBERTa keep the bias twice: beside the decoder, and in it.
-        parent.bias = decoder.bias
+        # BERT and RoBERTa keep the bias twice, beside the decoder and in it. Were they one tensor, only one
+        # name would be saved, and loading an untied model would leave the other at zero.
+        parent.bias = nn.Parameter(bias.clone())
     model.config.tie_word_embeddings = False
     return find_head(model)
 

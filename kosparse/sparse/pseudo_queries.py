@@ -50,9 +50,7 @@ def pseudo_queries(passages: Sequence[Passage], count: int, banned: Set[str], se
     return _draw(passages, options, count, banned)
 
 
-def _draw(
-    passages: Sequence[Passage], options: Sequence[Iterator[str]], count: int, banned: Set[str]
-) -> PseudoQueries:
+def _draw(passages: Sequence[Passage], options: Sequence[Iterator[str]], count: int, banned: Set[str]) -> PseudoQueries:
     """Take one from each passage in turn until there are enough or nothing is left."""
     rows: list[tuple[str, str]] = []
     seen: set[str] = set()

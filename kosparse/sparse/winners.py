@@ -42,12 +42,16 @@ class Winners:
     """Transformed states (what the decoder multiplies), float16, shape [distinct winners, hidden]."""
     passage_count: int
 
-    def select(self, terms: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Entries of some terms: their indices, and for each the position of its term in ``terms``."""
+    def select(self, terms: NDArray[np.int64]) -> tuple[Tensor, NDArray[np.int64]]:
+        """Entries of some terms.
+
+        Returns:
+            Their indices, term after term, and where each term's begin and end: shape [len(terms) + 1].
+        """
         counts = self.starts[terms + 1] - self.starts[terms]
-        column = np.repeat(np.arange(len(terms)), counts)
-        first = np.repeat(self.starts[terms] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
-        return torch.from_numpy(first + np.arange(len(column))), torch.from_numpy(column)
+        bounds = np.concatenate([[0], np.cumsum(counts)])
+        offsets = np.repeat(self.starts[terms] - bounds[:-1], counts)
+        return torch.from_numpy(offsets + np.arange(bounds[-1])), bounds
 
 
 @torch.inference_mode()
@@ -70,9 +74,7 @@ def find_winners(
         terms.append(wanted.numpy().astype(np.int32))
         positions.append((winner[wanted] + int(states.starts[passage])).numpy())
         passages.append(np.full(len(wanted), passage, dtype=np.int32))
-    return _ordered(
-        np.concatenate(terms), np.concatenate(passages), np.concatenate(positions), states, head
-    )
+    return _ordered(np.concatenate(terms), np.concatenate(passages), np.concatenate(positions), states, head)
 
 
 def _wanted(best: Tensor, most: int, always: NDArray[np.int64] | None) -> Tensor:

@@ -1,0 +1,94 @@
+"""What ``train="head"`` learns: the decoder's rows and bias, a shared map of them, the query weights."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from kosparse.sparse.winners import Winners
+
+
+def activate(logits: Tensor) -> Tensor:
+    """log(1 + log(1 + relu(x))), OpenSearch's ``l0`` activation (Shen et al. 2025, arXiv 2504.14839)."""
+    return torch.log1p(torch.log1p(torch.relu(logits)))
+
+
+class HeadModel(nn.Module):
+    """Weights of chosen terms in all passages, and scores of queries, differentiable in the head.
+
+    The decoder's row of a term is ``rows[term] @ mix``. ``mix`` starts as the identity and is shared by
+    all terms, so that what is learnt on some terms reaches those no training query holds.
+    """
+
+    def __init__(self, rows: Tensor, bias: Tensor, query: Tensor, winners: Winners) -> None:
+        super().__init__()
+        self.rows = nn.Parameter(rows.clone())
+        self.mix = nn.Parameter(torch.eye(rows.shape[1]))
+        self.bias = nn.Parameter(bias.clone())
+        self.query = nn.Parameter(query.clone())
+        self.winners = winners
+
+    def weights(self, terms: NDArray[np.int64]) -> Tensor:
+        """Weights of some terms in every passage: shape [passages, len(terms)], >= 0."""
+        entries, bounds = self.winners.select(terms)
+        picked = torch.from_numpy(terms)
+        column = torch.repeat_interleave(torch.arange(len(terms)), torch.from_numpy(np.diff(bounds)))
+        states = self.winners.states.index_select(0, self.winners.rows[entries])
+        logits = _Dots.apply(self.rows[picked] @ self.mix, states, bounds) + self.bias[picked].index_select(0, column)
+        place = self.winners.passages[entries] * len(terms) + column
+        table = torch.zeros(self.winners.passage_count * len(terms))
+        return table.index_copy(0, place, activate(logits)).view(-1, len(terms))
+
+    def scores(self, weights: Tensor, terms: NDArray[np.int64], queries: list[NDArray[np.int64]]) -> Tensor:
+        """Scores of queries against every passage: shape [queries, passages].
+
+        Args:
+            weights: Of ``terms``, shape [passages, len(terms)].
+            terms: Ascending; holds every term of the queries.
+            queries: The distinct terms of each query.
+        """
+        presence = torch.zeros(len(queries), len(terms))
+        for line, query in enumerate(queries):
+            presence[line, np.searchsorted(terms, query)] = 1.0
+        return (presence * torch.relu(self.query[torch.from_numpy(terms)])) @ weights.T
+
+    def output_rows(self) -> Tensor:
+        """The decoder's rows with ``mix`` folded in: shape [vocabulary, hidden]."""
+        return (self.rows @ self.mix).detach()
+
+
+class _Dots(torch.autograd.Function):
+    """Dot products of each term's row with the states that belong to it; states get no gradient.
+
+    The entries of a term lie side by side, so a plain matrix-vector product per term does it, without
+    a copy of the row per entry; going back, only entries with a gradient (active ones) are visited.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, states: Tensor, bounds: NDArray[np.int64]) -> Tensor:
+        ctx.save_for_backward(states)
+        ctx.bounds = bounds
+        logits = torch.empty(len(states))
+        for term, (start, end) in enumerate(pairwise(bounds.tolist())):
+            torch.mv(states[start:end].float(), output[term], out=logits[start:end])
+        return logits
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (states,), (gradient,) = ctx.saved_tensors, gradients
+        output = torch.zeros(len(ctx.bounds) - 1, states.shape[1])
+        for term, (start, end) in enumerate(pairwise(ctx.bounds.tolist())):
+            active = gradient[start:end].nonzero().squeeze(1)
+            if len(active):
+                output[term] = gradient[start:end][active] @ states[start:end][active].float()
+        return output, None, None
+
+
+def terms_of(queries: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """All distinct terms of the queries, ascending."""
+    return np.unique(np.concatenate(queries)) if queries else np.empty(0, dtype=np.int64)

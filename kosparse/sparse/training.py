@@ -1,0 +1,230 @@
+"""Distil the teachers into the sparse encoder.
+
+The student ranks all passages for each query of a batch; the loss is the KL divergence from the
+teacher's ranking, plus FLOPS for sparsity and a hinge for the dictionary. Passages of the validation
+split are held out: the state that agrees best with the teacher on their synthetic and pseudo-queries is
+kept. No real query is looked at.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from kosparse.config import TrainSparseConfig
+from kosparse.errors import InputError, KosparseError
+from kosparse.progress import Bar, note
+from kosparse.sparse.losses import kl_divergence, teacher_target
+from kosparse.sparse.training_set import TrainingSet
+
+_VALIDATIONS = 6
+_VALIDATION_QUERIES = 300
+
+Terms = NDArray[np.int64]
+
+
+class Student(Protocol):
+    """A sparse encoder in training, whatever part of it moves."""
+
+    def groups(self, config: TrainSparseConfig) -> list[dict[str, Any]]:
+        """Parameter groups for the optimizer, each with its learning rate."""
+        ...
+
+    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Scores of queries against passages, [queries, passages], and the penalty that keeps vectors sparse."""
+        ...
+
+    def active_terms(self) -> float:
+        """Mean active terms per passage, estimated."""
+        ...
+
+    def dictionary(self, passages: Sequence[int]) -> Tensor:
+        """Penalty for verified translations that are not active."""
+        ...
+
+
+@dataclass
+class Trained:
+    """How training went."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    steps: int = 0
+
+
+class Trainer:
+    """Runs the loop.
+
+    Args:
+        config: Settings.
+        data: Queries, passages and teacher scores.
+        student: What learns. It is changed in place and left in its best state.
+        pieces: The distinct word pieces of each query.
+
+    Raises:
+        InputError: No query is left to train on.
+    """
+
+    def __init__(self, config: TrainSparseConfig, data: TrainingSet, student: Any, pieces: Sequence[Terms]) -> None:
+        self.config, self.data, self.student, self.pieces = config, data, student, pieces
+        self.random = np.random.default_rng(config.seed)
+        self.synthetic = self._usable("train", synthetic=True)
+        self.pseudo = self._usable("train", synthetic=False)
+        if not self.synthetic and not self.pseudo:
+            raise InputError(
+                "no query is left to train on: all belong to validation documents or hold no known word piece",
+                where="training_set",
+                fix="Give more documents, or set build_training_set.pseudo_queries above 0.",
+            )
+        held_out = self._usable("validation")
+        self.held_out = held_out[:: max(1, len(held_out) // _VALIDATION_QUERIES)] or self.pseudo or self.synthetic
+        self.own = {passage.id: place for place, passage in enumerate(data.passages)}
+        self.everything = range(len(data.passages))
+        groups = student.groups(config)
+        self.parameters = [parameter for group in groups for parameter in group["params"]]
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.scale = 1.0
+
+    def run(self) -> Trained:
+        """Train until ``max_steps`` or ``max_seconds``.
+
+        Raises:
+            KosparseError: The loss is not a number.
+        """
+        result, started = Trained(), time.monotonic()
+        self.scale = self._initial_scale()
+        best, kept = self._validate(result, 0.0, {}), self._state()
+        bar, checked = Bar("training", self.config.max_steps, "steps"), 0.0
+        while result.steps < self.config.max_steps:
+            elapsed = time.monotonic() - started
+            if elapsed >= self.config.max_seconds:
+                break
+            self._decay(max(result.steps / self.config.max_steps, elapsed / self.config.max_seconds))
+            parts = self._step()
+            result.steps += 1
+            bar.advance()
+            if elapsed - checked > self.config.max_seconds / _VALIDATIONS:
+                checked = elapsed
+                best, kept = self._keep_better(best, kept, self._validate(result, elapsed, parts))
+        bar.close()
+        final = self._validate(result, time.monotonic() - started, {})
+        if final > best:
+            self._restore(kept)
+            note("an earlier state agreed better with the teacher on held-out queries and is kept")
+        return result
+
+    def _usable(self, split: str, *, synthetic: bool | None = None) -> list[int]:
+        return [row for row in self.data.rows(split, synthetic=synthetic) if len(self.pieces[row])]
+
+    def _step(self) -> dict[str, float]:
+        """One optimizer step; the parts of the loss."""
+        chosen = self._draw()
+        passages = self._passages(chosen)
+        scores, sparsity = self.student.scores([self.pieces[query] for query in chosen], passages)
+        kl = kl_divergence(self.scale * scores, self._target(chosen, passages))
+        wishes = self.student.dictionary(passages)
+        loss = kl + self.config.flops_weight * sparsity + self.config.dictionary_weight * wishes
+        if not math.isfinite(float(loss.detach())):
+            raise KosparseError(
+                f"the loss is {float(loss.detach())}",
+                where="train_sparse",
+                fix="Lower train_sparse.learning_rate; the backbone and the training set are kept.",
+            )
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        parts = {"loss": loss, "kl": kl, "flops": sparsity, "dictionary": wishes}
+        return {name: round(float(value.detach()), 5) for name, value in parts.items()}
+
+    def _draw(self) -> list[int]:
+        """Queries of one batch: the wanted share of synthetic ones, the rest pseudo."""
+        size = self.config.batch_size
+        wanted = round(size * self.config.synthetic_share) if self.pseudo else size
+        wanted = min(wanted, len(self.synthetic))
+        rest = min(size - wanted, len(self.pseudo))
+        picked = [self.random.choice(group, count, replace=False) for group, count in self._parts(wanted, rest)]
+        return [int(query) for query in np.concatenate(picked)]
+
+    def _parts(self, wanted: int, rest: int) -> list[tuple[list[int], int]]:
+        return [(group, count) for group, count in ((self.synthetic, wanted), (self.pseudo, rest)) if count]
+
+    def _passages(self, queries: Sequence[int]) -> Sequence[int]:
+        """Passages ranked in this step: all of them when the student can, else those the batch speaks of."""
+        if self.config.train == "head":
+            return self.everything
+        depth = max(1, self.config.passages_per_query)
+        wanted = {int(passage) for query in queries for passage in self.data.teacher.passages[query][:depth]}
+        return sorted(wanted | {self.own[self.data.queries[query].passage_id] for query in queries})
+
+    def _target(self, queries: Sequence[int], passages: Sequence[int]) -> Tensor:
+        """Teacher probabilities over the passages: shape [queries, passages]."""
+        teacher = self.data.teacher
+        positives = [self.own[self.data.queries[query].passage_id] for query in queries]
+        target = teacher_target(
+            torch.from_numpy(teacher.passages[queries].astype(np.int64)),
+            torch.from_numpy(teacher.scores[queries]),
+            len(self.data.passages),
+            temperature=self.config.temperature,
+            positives=torch.tensor(positives),
+            label_weight=torch.full((len(queries),), self.config.label_weight),
+        )
+        if len(passages) == len(self.data.passages):
+            return target
+        part = target[:, list(passages)]
+        return part / part.sum(1, keepdim=True).clamp(min=1e-9)
+
+    def _initial_scale(self) -> float:
+        """Bring the student's scores to the spread of the teacher's: a mismatch here costs a run."""
+        passages = self._passages(self.held_out)
+        with torch.no_grad():
+            scores, _ = self.student.scores([self.pieces[query] for query in self.held_out], passages)
+        teacher = torch.from_numpy(self.data.teacher.scores[self.held_out])
+        depth = min(teacher.shape[1], scores.shape[1])
+        spread = float(scores.topk(depth, dim=1).values.std(1, correction=0).mean())
+        return self.config.temperature * float(teacher.std(1, correction=0).mean()) / max(spread, 1e-6)
+
+    def _validate(self, result: Trained, seconds: float, parts: dict[str, float]) -> float:
+        """KL from the teacher on the held-out queries (lower is better); appended to the history."""
+        passages = self._passages(self.held_out)
+        with torch.no_grad():
+            scores, _ = self.student.scores([self.pieces[query] for query in self.held_out], passages)
+            kl = float(kl_divergence(self.scale * scores, self._target(self.held_out, passages)))
+        place = {passage: column for column, passage in enumerate(passages)}
+        own = torch.tensor([place[self.own[self.data.queries[query].passage_id]] for query in self.held_out])
+        row = {"step": result.steps, "seconds": round(seconds, 1), "validation_kl": round(kl, 4)}
+        ndcg = round(_ndcg(scores, own), 4)
+        active = round(self.student.active_terms(), 1)
+        result.history.append({**row, "validation_ndcg@10": ndcg, "active_terms": active, **parts})
+        return kl
+
+    def _decay(self, done: float) -> None:
+        """Learning rates fall linearly with the share of steps or time that is done."""
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * (1 - min(done, 1.0))
+
+    def _keep_better(self, best: float, kept: list[Tensor], score: float) -> tuple[float, list[Tensor]]:
+        return (score, self._state()) if score <= best else (best, kept)
+
+    def _state(self) -> list[Tensor]:
+        return copy.deepcopy([parameter.data for parameter in self.parameters])
+
+    def _restore(self, state: Sequence[Tensor]) -> None:
+        for parameter, value in zip(self.parameters, state, strict=True):
+            parameter.data.copy_(value)
+
+
+def _ndcg(scores: Tensor, own: Tensor) -> float:
+    """Mean nDCG@10 when exactly one passage is right: ``1 / log2(1 + rank)``, ties at their middle rank."""
+    mine = scores.gather(1, own[:, None])
+    rank = (scores > mine).sum(1) + ((scores == mine).sum(1) - 1) / 2 + 1
+    return float(torch.where(rank <= 10, 1 / torch.log2(1 + rank), 0.0).mean())

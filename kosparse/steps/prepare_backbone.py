@@ -1,0 +1,67 @@
+"""Turn an encoder into a masked language model whose terms are sparse from the start."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from kosparse.config import PrepareBackboneConfig
+from kosparse.jsonl import read_json, read_records
+from kosparse.records import AlignedText, Passage
+from kosparse.settings import settings
+from kosparse.steps.runtime import InPath, Metrics, OutPath, step
+
+_RECIPE = 1
+"""Raised when the same inputs would give another backbone."""
+
+
+@step
+def run(config: PrepareBackboneConfig, *, passages: InPath, parallel: InPath, backbone: OutPath) -> Metrics:
+    """Prune the vocabulary to the collection and give the model a calibrated output.
+
+    The result is kept below the cache, keyed by the text and the settings, and reused.
+    """
+    from kosparse.models import resolve
+    from kosparse.sparse.backbone import build_backbone
+
+    texts = [row.text for row in read_records(passages, Passage)]
+    # Headings and keywords of aligned pages are evaluation queries: body text only.
+    aligned = [row for row in read_records(parallel, AlignedText) if row.source not in ("heading", "keyword")]
+    more = [text for row in aligned for text in (row.ko, row.en)]
+    kept = settings().cache / "backbones" / _key(config, texts, more)
+    reused = (kept / "backbone.json").is_file()
+    if not reused:
+        fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
+        shutil.rmtree(fresh, ignore_errors=True)
+        build_backbone(
+            resolve(config.model),
+            texts,
+            more,
+            fresh,
+            cache=settings().cache / "states",
+            layers=config.layers,
+            prune_vocabulary=config.prune_vocabulary,
+            max_length=config.max_length,
+            active_quantile=config.active_quantile,
+        )
+        shutil.rmtree(kept, ignore_errors=True)
+        os.replace(fresh, kept)
+    shutil.copytree(kept, backbone)
+    described = read_json(backbone / "backbone.json")
+    numbers = {name: float(described[name]) for name in ("terms", "parameters", "active_terms")}
+    return {**numbers, "reused": float(reused)}
+
+
+def _key(config: PrepareBackboneConfig, *texts: Sequence[str]) -> str:
+    """Hash of everything the backbone is made from."""
+    digest = hashlib.sha256(json.dumps([_RECIPE, config.model_dump()], sort_keys=True).encode())
+    source = Path(config.model) / "config.json"
+    digest.update(source.read_bytes() if source.is_file() else b"")
+    for group in texts:
+        for text in group:
+            digest.update(text.encode() + b"\0")
+    return digest.hexdigest()[:20]
