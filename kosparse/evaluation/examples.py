@@ -68,7 +68,7 @@ def choose(
 
 def top_terms(row: csr_matrix, terms: Sequence[str], text: str = "", count: int = _TERMS) -> list[dict[str, Any]]:
     """The heaviest terms of one vector, shape [1, terms]; ``in_text`` says that the text holds the term."""
-    order = np.argsort(-row.data, kind="stable")[:count]
+    order = np.lexsort((row.indices, -row.data))[:count]
     folded = text.casefold()
     return [
         {
