@@ -103,6 +103,11 @@ class VllmServer:
                 "VLLM_CPU_KVCACHE_SPACE": "1",
                 "VLLM_HOST_IP": LOOPBACK,
                 "VLLM_LOGGING_LEVEL": "WARNING",
+                # By default vLLM keeps one core for itself, which halves a laptop, and its threads spin
+                # while they wait, which starves whatever else runs.
+                "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+                "OMP_WAIT_POLICY": "PASSIVE",
+                "KMP_BLOCKTIME": "0",
                 "OMP_NUM_THREADS": str(psutil.cpu_count(logical=False) or os.cpu_count() or 1),
                 "PYTHONPATH": None,
                 **({"HF_HUB_OFFLINE": "1"} if Path(self.location).exists() else {}),
