@@ -14,7 +14,8 @@ _HEAD_TAGS = _NOUN_TAGS - {"XPN", "XR"} | {"NNB"}
 _MAY_FOLLOW = ("J", "XSV", "XSA", "VCP", "S", "E", "W")
 """Tags that may follow a noun without a space; after any other the noun was only the start of a word."""
 _PHRASE_TAGS = _NOUN_TAGS | frozenset("NNB NR MM MAG VV VA VX XSV XSA EP EC ETM ETN".split())
-_WORD = re.compile(r"[A-Za-z][A-Za-z\-]*[A-Za-z]|[A-Za-z]")
+_LETTER = "A-Za-zÀ-ÖØ-öø-ÿ"
+_WORD = re.compile(rf"[{_LETTER}][{_LETTER}\-]*[{_LETTER}]|[{_LETTER}]")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ _PARTICLES = frozenset(
 )
 _EDGE = " \t\"'“”‘’`~:;,.…·*<>«»|/\\-–—_"
 _KOREAN_TERM = re.compile(r"[가-힣0-9][가-힣0-9 ·/\-]*")
-_ENGLISH_TERM = re.compile(r"[A-Za-z][A-Za-z0-9 './+&\-]*")
+_ENGLISH_TERM = re.compile(r"[A-Za-z][A-Za-zÀ-ÖØ-öø-ÿ0-9 './+&\-]*")
 _LATIN, _HANGUL, _DIGIT = re.compile(r"[A-Za-z]"), re.compile(r"[가-힣]"), re.compile(r"\d")
 _IDENTIFIER = re.compile(r"[a-z][A-Z]|[A-Z]{2,}[a-z]{2,}|[A-Z]{7,}|\.[A-Za-z]|_|/")
 _SENTENCE = re.compile(r"(니다|세요|시오|어요|아요|이다|한다|된다)$")

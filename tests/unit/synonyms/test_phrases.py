@@ -41,3 +41,7 @@ def test_modified_nouns_and_nominal_verbs_are_phrases_and_sentences_are_not():
 def test_bigrams_do_not_jump_function_words():
     assert phrases.english_terms("Delete the rows of a table") == {"delete", "row", "table"}
     assert phrases.english_terms("Pivot tables") == {"pivot", "table", "pivot table"}
+
+
+def test_accented_letters_belong_to_words():
+    assert phrases.english_words("Bézier curves") == ["bézier", "curve"]
