@@ -16,7 +16,7 @@ def outside(monkeypatch):
     """An embedder and a model that know the labelled pairs and 쎌 - cell, in place of the real ones."""
     truth = {(pair.ko, pair.en) for pair in read_labelled() if pair.label} | {("쎌", "cell")}
     model = judge(lambda ko, en: 0.98 if (ko, en) in truth else 0.02)
-    monkeypatch.setattr("kosparse.adapters.embedder.open_embedder", lambda: WordEmbedder(truth))
+    monkeypatch.setattr("kosparse.adapters.embedder.open_embedder", lambda: WordEmbedder(sorted(truth)))
     monkeypatch.setattr("kosparse.llm.loader.open_chat_model", lambda concurrency: model)
     return model
 
