@@ -49,12 +49,12 @@ def ask(
 
 
 def usage(answers: Sequence[Answer]) -> dict[str, int]:
-    """What the answers cost: calls made, answers from the cache, failures, tokens in and out."""
+    """What the answers cost: requests answered, those of them from the cache, failures, fresh tokens."""
     done = [answer for answer in answers if isinstance(answer, Completion)]
     fresh = [completion for completion in done if not completion.cached]
     failed = sum(isinstance(answer, Reject) for answer in answers)
     return {
-        "calls": len(fresh) + failed,
+        "calls": len(done) + failed,
         "cached": len(done) - len(fresh),
         "failed": failed,
         "prompt_tokens": sum(completion.prompt_tokens for completion in fresh),

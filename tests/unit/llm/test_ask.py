@@ -62,7 +62,7 @@ def test_the_costs_are_reported_once(monkeypatch: pytest.MonkeyPatch, tmp_path) 
     ask(FakeChatModel(lambda request: given[content(request)]), requests(3), what="queries", budget_seconds=9)
     events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     [event] = [event for event in events if event["event"] == "llm"]
-    assert (event["calls"], event["cached"], event["failed"]) == (2, 1, 1)
+    assert (event["calls"], event["cached"], event["failed"]) == (3, 1, 1)
     assert (event["prompt_tokens"], event["completion_tokens"]) == (5, 2)
 
 
