@@ -150,10 +150,14 @@ class LlmEndpoint:
 
 
 class LlmServer(Protocol):
-    """Whoever starts and frees the language model server. Both calls are idempotent."""
+    """Whoever starts and frees the language model server. All calls are idempotent."""
 
     def start(self) -> LlmEndpoint:
         """Start the server unless it runs; return once it answers."""
+        ...
+
+    def check(self) -> None:
+        """Raise ServiceError when the server is known to have ended."""
         ...
 
     def stop(self) -> bool:

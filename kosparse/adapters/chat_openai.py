@@ -7,7 +7,7 @@ import itertools
 import queue
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 import openai
@@ -58,9 +58,7 @@ class OpenAiChatModel:
         """See ``ports.ChatModel.complete``."""
         answers: queue.Queue[Answer | BaseException | None] = queue.Queue()
         abandoned = threading.Event()
-        thread = threading.Thread(
-            target=self._run, args=(requests, lambda: abandoned.is_set() or stop(), answers), daemon=True
-        )
+        thread = threading.Thread(target=self._run, args=(requests, stop, abandoned, answers), daemon=True)
         thread.start()
         try:
             while (answer := answers.get()) is not _END:
@@ -71,9 +69,15 @@ class OpenAiChatModel:
             abandoned.set()
             thread.join()
 
-    def _run(self, requests: Sequence[ChatRequest], stop: Callable[[], bool], answers: queue.Queue[Any]) -> None:
+    def _run(
+        self,
+        requests: Sequence[ChatRequest],
+        stop: Callable[[], bool],
+        abandoned: threading.Event,
+        answers: queue.Queue[Any],
+    ) -> None:
         try:
-            asyncio.run(self._answer_all(requests, stop, answers))
+            asyncio.run(_unless(abandoned, self._answer_all(requests, stop, answers)))
         except BaseException as error:
             answers.put(error)
         finally:
@@ -143,6 +147,16 @@ class OpenAiChatModel:
             where=f"{self._endpoint.base_url}, model {self.model!r}",
             fix=fixes.get(error.status_code, "See the server's log."),
         )
+
+
+async def _unless(abandoned: threading.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, but drop what is in flight as soon as nobody waits for it any more."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        if abandoned.is_set():
+            task.cancel()
+        await asyncio.wait({task}, timeout=0.1)
+    await task
 
 
 def _arguments(model: str, request: ChatRequest) -> dict[str, Any]:

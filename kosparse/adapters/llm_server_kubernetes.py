@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kosparse.config import ServeLlmConfig
-from kosparse.errors import ServiceError
+from kosparse.errors import ConfigError, ServiceError
 from kosparse.llm import manifests
 from kosparse.ports import LlmEndpoint
 
@@ -25,12 +25,21 @@ class KubernetesLlmServer:
         """Create Job and Service unless they exist; the address answers once the model is loaded."""
         from kubernetes import client
 
+        if self.config.model.startswith("packaged:"):
+            raise ConfigError(
+                f"a cluster cannot serve {self.config.model!r}: packaged models are for one machine",
+                where="serve_llm.model",
+                fix="Name a hub id or a folder of the server, such as openai/gpt-oss-20b, or set LLM_BASE_URL.",
+            )
         job, service = manifests.job(self.config, self.run_id, self.image), manifests.service(self.run_id)
         self._create(client.BatchV1Api(_api()).create_namespaced_job, job)
         self._create(client.CoreV1Api(_api()).create_namespaced_service, service)
         name = manifests.server_name(self.run_id)
         address = f"http://{name}.{self.namespace}.svc:{manifests.PORT}/v1"
         return LlmEndpoint(address, self.config.model, self._api_key)
+
+    def check(self) -> None:
+        """Kubernetes starts a pod that ends once more; ``backoffLimit`` ends the Job."""
 
     def stop(self) -> bool:
         """Delete Job (with its pods) and Service; True when something was there."""

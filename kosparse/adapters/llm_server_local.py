@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kosparse.errors import ServiceError
+from kosparse.jsonl import read_json
 from kosparse.ports import LlmEndpoint
-from kosparse.services.process import stop_recorded
+from kosparse.services import guard
+from kosparse.services.process import stop_recorded, tail
 
 
 class LocalLlmServer:
@@ -22,6 +25,23 @@ class LocalLlmServer:
     def start(self) -> LlmEndpoint:
         """Where it answers: the runner started it."""
         return self.endpoint
+
+    def check(self) -> None:
+        """Nothing for a server that was given.
+
+        Raises:
+            ServiceError: Our server has ended; with the end of its log.
+        """
+        if self.state is None:
+            return
+        record = read_json(self.state) if self.state.is_file() else None
+        if record is None or not guard.is_alive(int(record["pid"]), float(record["started"])):
+            log = self.state.with_name("llm.log")
+            raise ServiceError(
+                f"the language model server has ended; its log ends with:\n{tail(log)}",
+                where=str(log),
+                fix="Read the log, mend what it names, and run again: answers given so far are kept.",
+            )
 
     def stop(self) -> bool:
         """Stop exactly the process the state file names; nothing for a server that was given."""

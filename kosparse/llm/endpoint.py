@@ -6,6 +6,7 @@ import ipaddress
 import json
 import time
 import urllib.parse
+from collections.abc import Callable
 from typing import Any
 
 from kosparse import progress
@@ -50,8 +51,16 @@ def _is_ours(host: str) -> bool:
     return address.is_loopback or address.is_private
 
 
-def wait_for_models(base_url: str, api_key: str, timeout: float) -> list[dict[str, Any]]:
+def wait_for_models(
+    base_url: str, api_key: str, timeout: float, check: Callable[[], None] = lambda: None
+) -> list[dict[str, Any]]:
     """The models the server lists, as soon as it answers.
+
+    Args:
+        base_url: Ends in ``/v1``.
+        api_key: Empty for a server that wants none.
+        timeout: Seconds it may be silent.
+        check: Called while waiting; raises when the server has died, so that nobody waits for a dead one.
 
     Raises:
         ServiceError: It refuses the key, answers something else, or is silent for ``timeout`` seconds.
@@ -63,6 +72,7 @@ def wait_for_models(base_url: str, api_key: str, timeout: float) -> list[dict[st
         if isinstance(answer, list):
             bar.close()
             return answer
+        check()
         if time.monotonic() - started > timeout:
             raise ServiceError(
                 f"the language model server does not answer: {answer}",

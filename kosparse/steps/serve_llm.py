@@ -59,7 +59,7 @@ def _served(config: ServeLlmConfig, current: Settings) -> dict[str, Any]:
     if current.llm_base_url:
         endpoint.require_consent(current.llm_base_url, config)
     served = server.start()
-    models = endpoint.wait_for_models(served.base_url, served.api_key, config.ready_timeout_seconds)
+    models = endpoint.wait_for_models(served.base_url, served.api_key, config.ready_timeout_seconds, server.check)
     length = endpoint.check_served(models, served.model, config, served.base_url)
     return {
         "model": served.model,

@@ -1,5 +1,7 @@
 """The HTTP chat model against a server that speaks the protocol and misbehaves on request."""
 
+import time
+
 import pytest
 
 from kosparse.adapters.chat_openai import OpenAiChatModel
@@ -98,3 +100,13 @@ def test_first_token_probabilities_come_back():
         [(_, answer)] = model(server).complete([request("<<<셀>>> <<<cell>>> 같은 뜻입니까?", top_logprobs=20)])
 
     assert answer.first_token_logprobs["예"] > answer.first_token_logprobs["아니"]
+
+
+def test_whoever_stops_listening_does_not_wait_for_what_is_in_flight():
+    with FakeLlmServer(failures=[500, "hang"]) as server:
+        started = time.monotonic()
+        answers = model(server, concurrency=2).complete([request(str(n)) for n in range(3)])
+        next(answers)
+        answers.close()
+
+        assert time.monotonic() - started < 2.0  # the hanging one takes 3 s
