@@ -217,7 +217,7 @@ class MlflowTracker:
             if not from_client and not isinstance(error, (urllib.error.URLError, ConnectionError, TimeoutError)):
                 raise
             raise ServiceError(
-                f"the tracking server does not answer or refuses: {str(error)[:300]}",
+                f"the tracking server does not answer or refuses: {_reason(error)}",
                 where=f"MLFLOW_TRACKING_URI={_shown(self.uri)}",
                 fix="Check that it runs (make mlflow), its address, credentials and version; then run this step again.",
             ) from error
@@ -281,6 +281,12 @@ def _requirements() -> list[str]:
 def _name(key: str) -> str:
     """A key MLflow accepts: ``ndcg@10`` becomes ``ndcg_at_10``."""
     return re.sub(r"[^\w./ -]", "_", key.replace("@", "_at_"))
+
+
+def _reason(error: Exception) -> str:
+    """The cause at the end of a client's long message, at most 300 characters."""
+    text = str(error)
+    return text[max(text.rfind("Caused by"), 0) :][:300]
 
 
 def _shown(uri: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,19 +47,26 @@ def run(
         return {"registered": 0.0}
     from kosparse.adapters.tracking_mlflow import MlflowTracker
 
-    version = MlflowTracker(current.mlflow_uri).register(
-        current.run_id,
-        config.name,
-        model,
-        metrics=_metrics(found),
-        tags=tags,
-        artifacts=[html, summary, dictionary, results / "results.json"],
-        alias=config.alias,
-        description=_description(found),
-    )
+    named = {"report.html": html, "summary.json": summary, "dictionary.jsonl": dictionary}
+    with tempfile.TemporaryDirectory() as folder:
+        version = MlflowTracker(current.mlflow_uri).register(
+            current.run_id,
+            config.name,
+            model,
+            metrics=_metrics(found),
+            tags=tags,
+            artifacts=[*_copies(named, Path(folder)), results / "results.json"],
+            alias=config.alias,
+            description=_description(found),
+        )
     _write(registration, version, tags)
     progress.note(f"registered {version.name} version {version.version} as {version.alias}: {version.url}")
     return {"registered": 1.0, "version": float(version.version)}
+
+
+def _copies(files: Mapping[str, Path], folder: Path) -> list[Path]:
+    """The files under names that MLflow's page knows how to show."""
+    return [Path(shutil.copyfile(path, folder / name)) for name, path in files.items()]
 
 
 def lineage(found: Results, said: dict[str, Any], current: Settings, model_sha256: str) -> dict[str, str]:
