@@ -75,7 +75,7 @@ def _sentence(row: Comparison, outcome: str) -> Line:
     ko = {"better": "더 낫습니다", "worse": "더 못합니다", "same": "차이가 있다고 할 수 없습니다"}[outcome]
     en = {"better": "is better than BM25", "worse": "is worse than BM25", "same": "cannot be told apart from BM25"}
     low, high = row.interval
-    numbers = f"{row.metric} {row.difference:+.3f} [{low:+.3f}, {high:+.3f}], p = {p_text(row.p_corrected)}"
+    numbers = f"{row.metric} {row.difference:+.3f} [{low:+.3f}, {high:+.3f}], p {p_text(row.p_corrected)}"
     name = _NAMES[row.system]
     return Line(f"{name.ko}: BM25와 견주어 {ko} ({numbers})", f"{_capital(name.en)} {en[outcome]} ({numbers})")
 
@@ -106,11 +106,11 @@ def p_text(p: float) -> str:
     """A p-value as papers print it.
 
     >>> p_text(0.00009), p_text(0.0312), p_text(0.5)
-    ('< 0.001', '0.031', '0.50')
+    ('< 0.001', '= 0.031', '= 0.50')
     """
     if p < 0.001:
         return "< 0.001"
-    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    return f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
 
 
 def _capital(text: str) -> str:

@@ -149,5 +149,5 @@ def _systems(
     done(sparse)
     fusion = done(fusion_system(sparse, bm25, weight=config.fusion_weight, depth=config.depth))
     bar.close()
-    terms = [readable(token) for token in encoder.terms]
+    terms = [readable(token) or token for token in encoder.terms]
     return [bm25, dense, sparse, fusion], examples.Weights(asked, index, terms, document_ids, texts)

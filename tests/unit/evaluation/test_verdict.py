@@ -95,4 +95,4 @@ def test_the_headline_names_who_won():
 
 def test_both_reasons_give_difference_interval_and_p():
     reasons = judge(_results((0.03, 0.0001), (0.05, 0.001))).reasons
-    assert "ndcg@10 +0.030 [+0.020, +0.040], p = < 0.001" in reasons[0].en
+    assert "ndcg@10 +0.030 [+0.020, +0.040], p < 0.001" in reasons[0].en
