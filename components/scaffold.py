@@ -77,7 +77,12 @@ Say in one line what it does.
 Logic: [`kosparse/steps/{name}.py`](../../kosparse/steps/{name}.py). By hand: `kosparse {name} --help`.
 """
 
-CONFIG = '''
+CONFIG = '''"""Config of ``{name}``."""
+
+from __future__ import annotations
+
+from kosparse.config.base import StepConfig
+
 
 class {config}(StepConfig):
     """``{name}``."""
@@ -110,6 +115,7 @@ def scaffold(name: str, root: Path = ROOT) -> list[Path]:
     words = {"name": name, "config": "".join(word.capitalize() for word in name.split("_")) + "Config"}
     files = {
         root / "kosparse" / "steps" / f"{name}.py": STEP,
+        root / "kosparse" / "config" / f"{name}.py": CONFIG,
         root / "components" / name / "__init__.py": "",
         root / "components" / name / "component.py": COMPONENT,
         root / "components" / name / "README.md": README,
@@ -118,9 +124,10 @@ def scaffold(name: str, root: Path = ROOT) -> list[Path]:
     for path, template in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(template.format(**words), encoding="utf-8")
-    with open(root / "kosparse" / "config.py", "a", encoding="utf-8") as config:
-        config.write(CONFIG.format(**words))
-    return [*files, root / "kosparse" / "config.py"]
+    exports = root / "kosparse" / "config" / "__init__.py"
+    imported = f'from kosparse.config.{name} import {words["config"]}\n\n__all__ = [\n    "{words["config"]}",'
+    exports.write_text(exports.read_text(encoding="utf-8").replace("\n__all__ = [", imported, 1), encoding="utf-8")
+    return [*files, exports]
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""What ``train="head"`` learns: the decoder's rows and bias, a shared map of them, the query weights."""
+"""What ``train="head"`` learns: the decoder's rows and bias, and the query weights."""
 
 from __future__ import annotations
 
@@ -19,16 +19,11 @@ def activate(logits: Tensor) -> Tensor:
 
 
 class HeadModel(nn.Module):
-    """Weights of chosen terms in all passages, and scores of queries, differentiable in the head.
-
-    The decoder's row of a term is ``rows[term] @ mix``. ``mix`` starts as the identity and is shared by
-    all terms, so that what is learnt on some terms reaches those no training query holds.
-    """
+    """Weights of chosen terms in all passages, and scores of queries, differentiable in the head."""
 
     def __init__(self, rows: Tensor, bias: Tensor, query: Tensor, winners: Winners) -> None:
         super().__init__()
         self.rows = nn.Parameter(rows.clone())
-        self.mix = nn.Parameter(torch.eye(rows.shape[1]))
         self.bias = nn.Parameter(bias.clone())
         self.query = nn.Parameter(query.clone())
         self.winners = winners
@@ -39,7 +34,7 @@ class HeadModel(nn.Module):
         picked = torch.from_numpy(terms)
         column = torch.repeat_interleave(torch.arange(len(terms)), torch.from_numpy(np.diff(bounds)))
         states = self.winners.states.index_select(0, self.winners.rows[entries])
-        logits = _Dots.apply(self.rows[picked] @ self.mix, states, bounds) + self.bias[picked].index_select(0, column)
+        logits = _Dots.apply(self.rows[picked], states, bounds) + self.bias[picked].index_select(0, column)
         place = self.winners.passages[entries] * len(terms) + column
         table = torch.zeros(self.winners.passage_count * len(terms))
         return table.index_copy(0, place, activate(logits)).view(-1, len(terms))
@@ -56,10 +51,6 @@ class HeadModel(nn.Module):
         for line, query in enumerate(queries):
             presence[line, np.searchsorted(terms, query)] = 1.0
         return (presence * torch.relu(self.query[torch.from_numpy(terms)])) @ weights.T
-
-    def output_rows(self) -> Tensor:
-        """The decoder's rows with ``mix`` folded in: shape [vocabulary, hidden]."""
-        return (self.rows @ self.mix).detach()
 
 
 class _Dots(torch.autograd.Function):

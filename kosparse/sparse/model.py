@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from kosparse.errors import InputError
 from kosparse.progress import Bar
 from kosparse.sparse.vocabulary import readable
 
-ACTIVATION = "log1p_relu"
+ACTIVATION: Literal["log1p_relu"] = "log1p_relu"
 """log(1 + log(1 + relu(x))): weights stay below about 1.5 (Geng et al. 2025, arXiv 2504.14839)."""
 _TEXTS_PER_BLOCK = 256
 
@@ -43,7 +43,7 @@ def save_sparse_model(folder: Path, backbone: Path, model: Any, query_weights: t
     )
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(backbone)
+    tokenizer: Any = AutoTokenizer.from_pretrained(backbone)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         model.save_pretrained(scratch)
         tokenizer.save_pretrained(scratch)

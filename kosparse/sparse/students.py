@@ -47,10 +47,10 @@ class HeadStudent:
         self.vocabulary = len(query_weights)
 
     def groups(self, config: TrainSparseConfig) -> list[dict[str, Any]]:
-        """Rows, their shared map and the bias; the query weights apart."""
+        """Rows and bias; the query weights apart."""
         model = self.model
         return [
-            {"params": [model.rows, model.mix], "lr": config.learning_rate},
+            {"params": [model.rows], "lr": config.learning_rate},
             {"params": [model.bias], "lr": 10 * config.learning_rate},
             {"params": [model.query], "lr": config.query_learning_rate},
         ]
@@ -83,7 +83,7 @@ class HeadStudent:
 
     def finish(self, network: Any) -> Tensor:
         """Put what was learnt into the network; return the query weights."""
-        set_output(network, find_head(network), self.model.output_rows(), self.model.bias.detach())
+        set_output(network, find_head(network), self.model.rows.detach(), self.model.bias.detach())
         return self.model.query.detach().relu()
 
 

@@ -2,8 +2,8 @@
 
 The student ranks all passages for each query of a batch; the loss is the KL divergence from the
 teacher's ranking, plus FLOPS for sparsity and a hinge for the dictionary. Passages of the validation
-split are held out: the state that agrees best with the teacher on their synthetic and pseudo-queries is
-kept. No real query is looked at.
+split are held out: the state that ranks their synthetic and pseudo-queries best is kept. No real query is
+looked at.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Trainer:
             elapsed = time.monotonic() - started
             if elapsed >= self.config.max_seconds:
                 break
-            self._decay(max(result.steps / self.config.max_steps, elapsed / self.config.max_seconds))
+            self._decay(result.steps / self.config.max_steps)
             parts = self._step()
             result.steps += 1
             bar.advance()
@@ -117,9 +117,9 @@ class Trainer:
                 best, kept = self._keep_better(best, kept, self._validate(result, elapsed, parts))
         bar.close()
         final = self._validate(result, time.monotonic() - started, {})
-        if final > best:
+        if final < best:
             self._restore(kept)
-            note("an earlier state agreed better with the teacher on held-out queries and is kept")
+            note("an earlier state ranked held-out queries better and is kept")
         return result
 
     def _usable(self, split: str, *, synthetic: bool | None = None) -> list[int]:
@@ -194,7 +194,7 @@ class Trainer:
         return self.config.temperature * float(teacher.std(1, correction=0).mean()) / max(spread, 1e-6)
 
     def _validate(self, result: Trained, seconds: float, parts: dict[str, float]) -> float:
-        """KL from the teacher on the held-out queries (lower is better); appended to the history."""
+        """nDCG@10 of the held-out queries' own passages; appended to the history with the KL."""
         passages = self._passages(self.held_out)
         with torch.no_grad():
             scores, _ = self.student.scores([self.pieces[query] for query in self.held_out], passages)
@@ -205,15 +205,15 @@ class Trainer:
         ndcg = round(_ndcg(scores, own), 4)
         active = round(self.student.active_terms(), 1)
         result.history.append({**row, "validation_ndcg@10": ndcg, "active_terms": active, **parts})
-        return kl
+        return ndcg
 
     def _decay(self, done: float) -> None:
-        """Learning rates fall linearly with the share of steps or time that is done."""
+        """Learning rates fall linearly with the share of steps that is done; the clock has no say."""
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate * (1 - min(done, 1.0))
+            group["lr"] = rate * (1 - done)
 
     def _keep_better(self, best: float, kept: list[Tensor], score: float) -> tuple[float, list[Tensor]]:
-        return (score, self._state()) if score <= best else (best, kept)
+        return (score, self._state()) if score >= best else (best, kept)
 
     def _state(self) -> list[Tensor]:
         return copy.deepcopy([parameter.data for parameter in self.parameters])

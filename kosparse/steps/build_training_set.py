@@ -83,7 +83,5 @@ def _negatives(
         Passage(id=f"written/{number}#0", document_id=f"written/{number}", position=0, text=row.text)
         for number, row in enumerate(texts)
     ]
-    renamed = [
-        row.model_copy(update={"passage_id": passage.id}) for row, passage in zip(texts, passages, strict=True)
-    ]
+    renamed = [row.model_copy(update={"passage_id": passage.id}) for row, passage in zip(texts, passages, strict=True)]
     return negatives + renamed, passages

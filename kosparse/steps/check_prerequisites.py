@@ -52,7 +52,9 @@ def run(config: CheckPrerequisitesConfig, *, corpus: str, prerequisites: OutPath
 def _check_corpus(corpus: str) -> None:
     if corpus.startswith("s3://") or Path(corpus).exists():
         return
-    raise InputError("there is no such corpus", where=corpus, fix="Give a BEIR folder, a .jsonl file or s3://bucket/key.")
+    raise InputError(
+        "there is no such corpus", where=corpus, fix="Give a BEIR folder, a .jsonl file or s3://bucket/key."
+    )
 
 
 def _check_disk(folder: Path, needed_gb: float) -> float:

@@ -23,6 +23,14 @@ pytestmark = pytest.mark.services
 
 ROOT = Path(__file__).parents[2]
 
+EXECUTOR = """
+import runpy, sys
+from kfp.dsl.types import artifact_types
+artifact_types._MINIO_LOCAL_MOUNT_PREFIX = sys.argv.pop(1)
+runpy.run_module("kfp.dsl.executor_main", run_name="__main__")
+"""
+"""KFP's executor with another folder than ``/minio``, which only root could write."""
+
 
 class StandInLauncher:
     """Downloads inputs, runs the executor in a process, uploads outputs: what KFP's launcher does."""
@@ -55,17 +63,8 @@ class StandInLauncher:
         return keys
 
     def _artifact(self, name: str, key: str, definition: dict) -> dict:
-        # On a cluster .path is /minio/<bucket>/<key>; a custom path keeps the test out of the root folder.
-        return {
-            "artifacts": [
-                {
-                    "name": name,
-                    "type": definition["artifactType"],
-                    "uri": f"minio://mlpipeline/{key}",
-                    "customPath": str(self.mount / key),
-                }
-            ]
-        }
+        artifact = {"name": name, "type": definition["artifactType"], "uri": f"minio://mlpipeline/{key}"}
+        return {"artifacts": [{**artifact, "metadata": {}}]}
 
     def _execute(self, task: str, executor_input: dict) -> None:
         container = self.spec["deploymentSpec"]["executors"][f"exec-{task}"]["container"]
@@ -73,7 +72,7 @@ class StandInLauncher:
         name = container["args"][container["args"].index("--function_to_execute") + 1]
         module = self.mount / f"{name}_component.py"
         module.write_text(source, encoding="utf-8")
-        command = [sys.executable, "-m", "kfp.dsl.executor_main", "--component_module_path", str(module)]
+        command = [sys.executable, "-c", EXECUTOR, f"{self.mount}/", "--component_module_path", str(module)]
         done = subprocess.run(
             [*command, "--executor_input", json.dumps(executor_input), "--function_to_execute", name],
             env={**os.environ, **self.environment, "_KFP_RUNTIME": "true", "PYTHONPATH": str(ROOT)},
@@ -87,13 +86,13 @@ class StandInLauncher:
     def _download(self, key: str) -> None:
         for found in self.store.list("mlpipeline", key):
             if found == key or found.startswith(key + "/"):
-                self.store.download("mlpipeline", found, self.mount / found)
+                self.store.download("mlpipeline", found, self.mount / "mlpipeline" / found)
 
     def _upload(self, key: str) -> None:
-        path = self.mount / key
+        path = self.mount / "mlpipeline" / key
         files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
         for file in files:
-            self.store.upload(file, "mlpipeline", file.relative_to(self.mount).as_posix())
+            self.store.upload(file, "mlpipeline", file.relative_to(self.mount / "mlpipeline").as_posix())
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import pytest
 
 from kosparse.config import GenerateQueriesConfig, TrainSparseConfig
 from kosparse.errors import ConfigError
+from kosparse.prompts import load
 
 
 def test_whole_floats_become_ints_because_kfp_sends_floats():
@@ -30,4 +31,8 @@ def test_a_number_where_a_word_belongs_is_refused():
 
 
 def test_defaults_survive_the_round_trip_through_json():
-    assert GenerateQueriesConfig.parse(GenerateQueriesConfig.defaults()) == GenerateQueriesConfig()
+    assert TrainSparseConfig.parse(TrainSparseConfig.defaults()) == TrainSparseConfig()
+
+
+def test_a_changed_prompt_changes_what_the_package_carries():
+    assert GenerateQueriesConfig.defaults()["prompt_fingerprint"] == load("generate_queries").fingerprint

@@ -1,0 +1,43 @@
+"""Configs of the steps that measure, report and hand over."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from kosparse.config.base import StepConfig
+
+
+class EvaluateConfig(StepConfig):
+    """``evaluate``."""
+
+    split: Literal["test", "validation", "train"] = "test"
+    depth: int = Field(default=100, ge=10)
+    fusion_weight: float = Field(default=0.5, ge=0, le=1)
+    """Weight of the sparse model in the z-score fusion with BM25: fixed, never chosen on test."""
+    permutations: int = Field(default=10000, ge=100)
+    examples: int = Field(default=8, ge=0)
+    """Documents, queries, wins and losses kept for the report, each."""
+
+
+class ReportConfig(StepConfig):
+    """``report``."""
+
+    examples: int = Field(default=8, ge=0)
+
+
+class RegisterModelConfig(StepConfig):
+    """``register_model``."""
+
+    name: str = "kosparse"
+    alias: str = "challenger"
+
+
+class ExportOpensearchConfig(StepConfig):
+    """``export_opensearch``."""
+
+    destination: str = ""
+    """``s3://bucket/prefix`` to copy the bundle to; empty keeps it as an artifact only."""
+    fusion_weight: float = Field(default=0.5, ge=0, le=1)
+    """Weight of the sparse query in hybrid queries; the one evaluated."""

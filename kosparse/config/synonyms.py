@@ -1,0 +1,60 @@
+"""Configs of the dictionary's steps."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from kosparse.config.base import LlmStepConfig, StepConfig
+
+
+class MineSynonymsConfig(StepConfig):
+    """``mine_synonyms``."""
+
+    sources: list[Literal["parenthesis", "aligned", "embedding"]] = ["parenthesis", "aligned", "embedding"]
+    curated: str = ""
+    """A TSV of ``ko<TAB>en``; empty uses the starter list that ships."""
+    min_count: int = Field(default=1, ge=1)
+    max_candidates: int = Field(default=3000, ge=1)
+    embedding_terms: int = Field(default=1500, ge=0)
+    """Most frequent Korean and English terms compared by embedding."""
+
+
+class VerifySynonymsConfig(LlmStepConfig):
+    """``verify_synonyms``."""
+
+    prompts_used: ClassVar[tuple[str, ...]] = ("verify_synonym",)
+
+    strategy: Literal["high", "balanced", "low"] = "balanced"
+    verification_threshold: float = Field(default=0.8, ge=0, le=1)
+    max_candidates: int = Field(default=40, ge=0)
+    """Candidates the LLM is asked about."""
+    labelled: str = ""
+    """A TSV of labelled pairs (ko, en, label, kind, evidence); empty uses those that ship."""
+    labelled_pairs: int = Field(default=40, ge=0)
+    """Labelled pairs the LLM is asked about, to calibrate its answers."""
+    budget_seconds: float = Field(default=150.0, gt=0)
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    max_tokens: int = Field(default=1, ge=1)
+
+
+class DiscoverSynonymsConfig(LlmStepConfig):
+    """``discover_synonyms``."""
+
+    prompts_used: ClassVar[tuple[str, ...]] = ("discover_synonyms", "verify_synonym")
+
+    max_terms: int = Field(default=8, ge=0)
+    per_term: int = Field(default=2, ge=1, le=10)
+    min_p: float = Field(default=0.9, ge=0, le=1)
+    """Only pairs at least this sure are extended."""
+    labelled_pairs: int = Field(default=40, ge=0)
+    """As in verify_synonyms, whose answers are then found in the cache."""
+    budget_seconds: float = Field(default=60.0, gt=0)
+    max_tokens: int = Field(default=96, ge=1)
+
+
+class EnhanceDictionaryConfig(StepConfig):
+    """``enhance_dictionary``."""
+
+    verification_threshold: float = Field(default=0.8, ge=0, le=1)

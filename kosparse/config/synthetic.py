@@ -1,0 +1,91 @@
+"""Configs of the steps that write and filter synthetic pairs."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from kosparse.config.base import LlmStepConfig
+
+
+class GenerateQueriesConfig(LlmStepConfig):
+    """``generate_queries``."""
+
+    prompts_used: ClassVar[tuple[str, ...]] = ("generate_queries",)
+
+    queries_per_passage: int = Field(default=3, ge=1, le=20)
+    max_passages: int = Field(default=64, ge=0)
+    """0 means all; passages are drawn evenly over the collection."""
+    query_types: list[str] = Field(default=["keyword", "question", "colloquial"], min_length=1)
+    """One query of each per request, in this order; the prompt's answer declares the types there are."""
+    excerpt_characters: int = Field(default=300, ge=50)
+    """Of a longer passage the model is shown about this much: its opening and a window drawn anywhere."""
+    temperature: float = Field(default=0.3, ge=0, le=2)
+    max_tokens: int = Field(default=128, ge=1)
+    at_least: int = Field(default=60, ge=0)
+    budget_seconds: float = Field(default=420.0, gt=0)
+
+
+class AugmentQueriesConfig(LlmStepConfig):
+    """``augment_queries``."""
+
+    prompts_used: ClassVar[tuple[str, ...]] = ("augment_query",)
+
+    max_queries: int = Field(default=12, ge=0)
+    """Queries the LLM paraphrases; dictionary substitution covers all."""
+    substitutions_per_query: int = Field(default=1, ge=0)
+    budget_seconds: float = Field(default=60.0, gt=0)
+    max_tokens: int = Field(default=96, ge=1)
+
+
+class GenerateDocumentsConfig(LlmStepConfig):
+    """``generate_documents``."""
+
+    prompts_used: ClassVar[tuple[str, ...]] = ("generate_documents",)
+
+    max_queries: int = Field(default=4, ge=0)
+    grades: list[int] = Field(default=[3, 1], min_length=1)
+    """A passage of each is written per query: 3 exact, 2 partial, 1 related, 0 off-topic."""
+    budget_seconds: float = Field(default=60.0, gt=0)
+    max_tokens: int = Field(default=256, ge=1)
+
+
+class GenerateHardNegativesConfig(LlmStepConfig):
+    """``generate_hard_negatives``."""
+
+    prompts_used: ClassVar[tuple[str, ...]] = ("generate_hard_negatives",)
+
+    max_pairs: int = Field(default=4, ge=0)
+    error_types: list[Literal["other_entity", "other_aspect", "other_condition", "no_answer"]] = Field(
+        default=["other_entity", "other_aspect", "other_condition", "no_answer"], min_length=1
+    )
+    """How the passages fail, taken in turn."""
+    excerpt_characters: int = Field(default=250, ge=50)
+    budget_seconds: float = Field(default=60.0, gt=0)
+    max_tokens: int = Field(default=256, ge=1)
+
+
+class FilterPairsConfig(LlmStepConfig):
+    """``filter_pairs``."""
+
+    prompts_used: ClassVar[tuple[str, ...]] = ("judge_relevance",)
+
+    min_characters: int = Field(default=2, ge=1)
+    max_characters: int = Field(default=100, ge=1)
+    min_hangul_syllables: int = Field(default=2, ge=0)
+    max_copy_share: float = Field(default=0.8, gt=0, le=1)
+    """A query is a copy when this share of its content morphemes stands in its passage in one piece ..."""
+    max_copy_characters: int = Field(default=20, ge=1)
+    """... and it is longer than this: a short keyword may well stand in the text."""
+    round_trip_rank: int = Field(default=50, ge=0)
+    """The passage must be among the best so many for its query under BM25; 0 switches it off."""
+    judge: bool = True
+    max_judged: int = Field(default=32, ge=0)
+    excerpt_characters: int = Field(default=300, ge=50)
+    """What the judge is shown; the value of generate_queries shows it what the query was written from."""
+    min_judge_score: float = Field(default=-2.0)
+    """Log-odds that the passage answers the query."""
+    budget_seconds: float = Field(default=90.0, gt=0)
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    max_tokens: int = Field(default=1, ge=1)

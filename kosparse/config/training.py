@@ -1,0 +1,69 @@
+"""Configs of the steps from backbone to trained model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from kosparse.config.base import StepConfig
+
+
+class PrepareBackboneConfig(StepConfig):
+    """``prepare_backbone``."""
+
+    model: str = "packaged:multilingual-e5-small"
+    """``packaged:<name>``, a hub id, or a folder with a masked language model or encoder."""
+    layers: int = Field(default=12, ge=1)
+    prune_vocabulary: bool = True
+    max_length: int = Field(default=512, ge=16)
+    active_quantile: float = Field(default=0.9, gt=0, lt=1)
+    """Output logits below this quantile start at zero, else every term would be active."""
+
+
+class MineNegativesConfig(StepConfig):
+    """``mine_negatives``."""
+
+    per_pair: int = Field(default=4, ge=0)
+    depth: int = Field(default=50, ge=1)
+    max_share_of_positive: float = Field(default=0.95, gt=0, le=1)
+    """A candidate scoring above this share of the positive is left out (NV-Retriever, 2407.15831)."""
+
+
+class BuildTrainingSetConfig(StepConfig):
+    """``build_training_set``."""
+
+    pseudo_queries: int = Field(default=6000, ge=0)
+    """Noun phrases and sentences of passage bodies, scored by the teachers."""
+    teacher_depth: int = Field(default=64, ge=2)
+    """Passages kept with a teacher score per query."""
+    bm25_weight: float = Field(default=0.5, ge=0, le=1)
+    """Share of BM25 in the teacher; the rest is dense."""
+    use_synthetic: bool = True
+    use_written_negatives: bool = False
+    """LLM-written negatives underperform mined ones in most studies (2504.21015v3)."""
+
+
+class TrainSparseConfig(StepConfig):
+    """``train_sparse``."""
+
+    train: Literal["head", "all"] = "head"
+    """``head`` trains on cached encoder states: minutes on two cores. ``all`` wants a GPU."""
+    max_seconds: float = Field(default=240.0, gt=0)
+    max_steps: int = Field(default=300, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    query_learning_rate: float = Field(default=1e-2, ge=0)
+    temperature: float = Field(default=10.0, gt=0)
+    """Teacher scores in [0, 1] are multiplied by this before the softmax."""
+    flops_weight: float = Field(default=3e-3, ge=0)
+    dictionary_weight: float = Field(default=0.1, ge=0)
+    dictionary_p: float = Field(default=0.8, ge=0, le=1)
+    """Entries below this probability do not supervise."""
+    label_weight: float = Field(default=0.0, ge=0, le=1)
+    """Share of the target moved to the passage a query came from."""
+    passages_per_query: int = Field(default=2, ge=1)
+    """With ``train="all"``: passages of each query's teacher ranking that a step encodes."""
+    synthetic_share: float = Field(default=0.33, ge=0, le=1)
+    """Share of a batch drawn from synthetic pairs; the rest are pseudo-queries."""
+    device: str = "auto"

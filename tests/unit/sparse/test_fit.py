@@ -1,0 +1,126 @@
+"""Training end to end on a tiny real model: both ways, and what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kosparse.config import TrainSparseConfig
+from kosparse.errors import InputError, KosparseError
+from kosparse.records import Passage, TrainingQuery
+from kosparse.sparse.backbone import build_backbone, load_backbone
+from kosparse.sparse.fit import fit
+from kosparse.sparse.model import load_sparse_model
+from kosparse.sparse.search import SparseIndex
+from kosparse.sparse.teacher import TeacherScores
+from kosparse.sparse.training_set import TrainingSet
+from tests.data.make_corpus import write
+from tests.fakes.tiny_encoder import write_tiny_encoder
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fit")
+    lines = (write(folder / "corpus") / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
+    texts = [json.loads(line)["text"] for line in lines]
+    encoder = write_tiny_encoder(folder / "encoder", texts)
+    numbers = build_backbone(
+        encoder,
+        texts,
+        [],
+        folder / "backbone",
+        cache=folder / "states",
+        layers=2,
+        prune_vocabulary=True,
+        max_length=64,
+        active_quantile=0.8,
+    )
+    return folder, texts, numbers
+
+
+@pytest.fixture
+def data(tiny):
+    _, texts, _ = tiny
+    passages = [Passage(id=f"p{n}#0", document_id=f"p{n}", position=0, text=text) for n, text in enumerate(texts)]
+    queries = [
+        TrainingQuery(
+            id=f"q{n}",
+            text=" ".join(text.split()[:2]),
+            origin="pseudo",
+            passage_id=f"p{n}#0",
+            split="validation" if n % 5 == 0 else "train",
+        )
+        for n, text in enumerate(texts)
+    ]
+    best = np.array([[n, (n + 1) % 40, (n + 2) % 40] for n in range(40)], dtype=np.int32)
+    return TrainingSet(queries, passages, TeacherScores(best, np.tile(np.float32([1.0, 0.3, 0.1]), (40, 1))))
+
+
+def train(tiny, data, folder: Path, **settings):
+    root, _, _ = tiny
+    config = TrainSparseConfig(max_steps=6, **settings)
+    idf = {token: 1.0 for token in load_backbone(root / "backbone")[1].get_vocab()}
+    return fit(config, data, root / "backbone", folder, idf=idf, boosts={}, entries=[], cache=root / "states")
+
+
+def test_the_backbone_is_sparse_before_training(tiny):
+    _, _, numbers = tiny
+
+    # A fifth of all logits was asked to start above zero.
+    assert numbers["active_terms"] == pytest.approx(0.2 * numbers["terms"], rel=0.05)
+
+
+def test_a_loaded_backbone_gives_what_was_calibrated(tiny):
+    import torch
+
+    folder, texts, numbers = tiny
+    model, tokenizer, _ = load_backbone(folder / "backbone")
+    inputs = tokenizer(texts, return_tensors="pt", padding=True, truncation=True, max_length=64)
+    with torch.no_grad():
+        logits = model.eval()(**inputs).logits.masked_fill(inputs["attention_mask"][..., None] == 0, -1e4)
+
+    active = float((logits.amax(1) > 0).float().sum(1).mean())
+    assert active == pytest.approx(numbers["active_terms"], rel=0.05)
+
+
+@pytest.mark.parametrize("way", ["head", "all"])
+def test_training_writes_a_model_that_searches(tiny, data, tmp_path, way):
+    _, texts, _ = tiny
+
+    trained, _ = train(tiny, data, tmp_path / "model", train=way, batch_size=4)
+
+    assert trained.steps == 6 and trained.history[-1]["step"] == 6
+    model = load_sparse_model(tmp_path / "model")
+    weights = model.encode_documents(texts)
+    assert weights.shape == (40, len(model.terms)) and weights.data.min() > 0
+    index = SparseIndex(model, weights, [f"{n}#0" for n in range(40)], [str(n) for n in range(40)])
+    hits = index.search(texts[7], k=3)
+    assert len(hits) == 3 and hits[0].score >= hits[1].score >= hits[2].score > 0
+
+
+def test_the_same_seed_gives_the_same_history(tiny, data, tmp_path):
+    rows = [train(tiny, data, tmp_path / name, batch_size=4)[0].history for name in ("a", "b")]
+    clocks = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in history if row["step"] in (0, 6)]
+        for history in rows
+    ]
+
+    assert clocks[0] == clocks[1]
+
+
+def test_a_loss_that_is_no_number_is_said_to_be_one(tiny, data, tmp_path):
+    with pytest.raises(KosparseError, match="the loss is nan"):
+        train(tiny, data, tmp_path / "model", learning_rate=float("inf"))
+
+
+def test_nothing_to_train_on_is_refused(tiny, data, tmp_path):
+    held_out = [query.model_copy(update={"split": "validation"}) for query in data.queries]
+
+    with pytest.raises(InputError, match="no query is left"):
+        train(tiny, TrainingSet(held_out, data.passages, data.teacher), tmp_path / "model")
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no sparse model"):
+        load_sparse_model(tmp_path)

@@ -1,0 +1,61 @@
+"""Losses and regularizers, worked by hand."""
+
+import math
+
+import pytest
+import torch
+
+from kosparse.sparse.head_model import activate
+from kosparse.sparse.losses import kl_divergence, teacher_target
+from kosparse.sparse.regularizers import flops
+
+
+def test_agreeing_with_the_teacher_costs_nothing():
+    target = torch.tensor([[0.7, 0.2, 0.1]])
+
+    assert float(kl_divergence(target.log(), target)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_divergence_of_a_student_without_an_opinion():
+    # Student .5/.5, teacher .9/.1: .9 ln(.9/.5) + .1 ln(.1/.5) = .529 - .161
+    loss = kl_divergence(torch.zeros(1, 2), torch.tensor([[0.9, 0.1]]))
+
+    assert float(loss) == pytest.approx(0.9 * math.log(1.8) + 0.1 * math.log(0.2), abs=1e-5)
+
+
+def test_target_is_a_softmax_over_what_the_teacher_kept_and_nothing_elsewhere():
+    # Scores 1 and 0 at temperature ln 3: 3/4 and 1/4.
+    target = teacher_target(
+        torch.tensor([[2, 0]]),
+        torch.tensor([[1.0, 0.0]]),
+        4,
+        temperature=math.log(3),
+        positives=torch.tensor([2]),
+        label_weight=torch.tensor([0.0]),
+    )
+
+    assert target[0].tolist() == pytest.approx([0.25, 0.0, 0.75, 0.0])
+
+
+def test_label_weight_moves_mass_to_the_known_positive():
+    target = teacher_target(
+        torch.tensor([[2, 0]]),
+        torch.tensor([[1.0, 0.0]]),
+        4,
+        temperature=math.log(3),
+        positives=torch.tensor([1]),
+        label_weight=torch.tensor([0.5]),
+    )
+
+    assert target[0].tolist() == pytest.approx([0.125, 0.5, 0.375, 0.0])
+
+
+def test_flops_squares_the_mean_of_each_term():
+    # Means 1 and 2: 1 + 4.
+    assert float(flops(torch.tensor([[2.0, 1.0], [0.0, 3.0]]))) == pytest.approx(5.0)
+
+
+def test_activation_is_zero_below_zero_and_grows_slowly():
+    weights = activate(torch.tensor([-3.0, 0.0, math.e - 1, 1000.0]))
+
+    assert weights.tolist() == pytest.approx([0.0, 0.0, math.log(2), math.log1p(math.log1p(1000.0))])
