@@ -113,7 +113,7 @@ class ModelVersion:
 
 
 class Tracker(Protocol):
-    """Where metrics and models are kept for review (MLflow)."""
+    """Where runs and their metrics are kept (MLflow)."""
 
     def start_run(self, run_id: str, name: str, params: Mapping[str, Any]) -> str:
         """Create the parent run tagged with ``run_id``, or adopt the one that exists; return its id."""
@@ -124,6 +124,14 @@ class Tracker(Protocol):
     ) -> None:
         """Log one step as a run nested below the parent."""
         ...
+
+    def end_run(self, run_id: str, *, failed: bool = False) -> None:
+        """Close the parent run, if there is one."""
+        ...
+
+
+class Registry(Protocol):
+    """Where models are kept for review (MLflow)."""
 
     def register(
         self,

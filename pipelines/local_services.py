@@ -92,6 +92,17 @@ class LocalServices:
         with _environment(self._environment):
             return outputs.mirror(root, run_id, open_store())
 
+    def end_tracking(self, run_id: str, *, failed: bool) -> None:
+        """Close the run's record on the tracking server; one that cannot be reached is only told of."""
+        from kosparse.adapters.tracking_mlflow import MlflowTracker
+
+        uri = self._environment.get("MLFLOW_TRACKING_URI") or settings().mlflow_uri
+        try:
+            with _environment(self._environment):
+                MlflowTracker(uri).end_run(run_id, failed=failed)
+        except KosparseError as error:
+            self.console.print(f"the record of this run stays open: {error.message}", markup=False)
+
     def _start_s3(self) -> None:
         current = settings()
         if current.s3_endpoint:

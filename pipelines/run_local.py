@@ -13,8 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -80,8 +80,9 @@ def run_pipeline(
         inputs = {"corpus": _location(corpus), "queries": _location(queries), "qrels": _location(qrels)}
         write_json(run / "arguments.json", {**inputs, **configs})
         board = Board(run / "events.jsonl")
-        _run_worker(run, package, environment, board)
-        folders = outputs.verify(package, run / "outputs")
+        with _tracked(services, run):
+            _run_worker(run, package, environment, board)
+            folders = outputs.verify(package, run / "outputs")
         summary.link_outputs(run, folders)
         numbers = summary.write_summary(run, folders, board)
         services.mirror(run / "outputs", run.name)
@@ -156,6 +157,17 @@ def _run_worker(run: Path, package: Path, environment: Mapping[str, str], board:
     board.read()
     if worker.returncode != 0:
         raise _failure(run, board)
+
+
+@contextmanager
+def _tracked(services: LocalServices, run: Path) -> Iterator[None]:
+    """Close the run's record on the tracking server, with how it went."""
+    try:
+        yield
+    except BaseException:
+        services.end_tracking(run.name, failed=True)
+        raise
+    services.end_tracking(run.name, failed=False)
 
 
 def _failure(run: Path, board: Board) -> KosparseError:

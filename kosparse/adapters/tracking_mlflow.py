@@ -1,7 +1,6 @@
-"""Tracking and model registry on an MLflow server.
+"""Runs and metrics on an MLflow server.
 
-One parent run per pipeline run, found by its tag ``kosparse.run_id``; one nested run per step. The
-server is asked with few retries, so that a dead one costs seconds, not the run.
+One parent run per pipeline run, found by its tag ``kosparse.run_id``; one nested run per step.
 """
 
 from __future__ import annotations
@@ -10,38 +9,20 @@ import math
 import os
 import re
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kosparse.errors import InputError, ServiceError
-from kosparse.ports import ModelVersion
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
+from kosparse.adapters.mlflow_rest import MlflowRest, Refused, unreachable
 
 EXPERIMENT = "kosparse"
-RUN_TAG, STEP_TAG, MODEL_TAG = "kosparse.run_id", "kosparse.step", "kosparse.model_sha256"
+RUN_TAG, STEP_TAG, PARENT_TAG = "kosparse.run_id", "kosparse.step", "mlflow.parentRunId"
 
-_PROBE_SECONDS = 5.0
-_SCHEMES = ("http://", "https://", "file://", "databricks")
-"""MLflow takes anything else for a path and would write a folder of that name."""
-_ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
-_PYFUNC = Path(__file__).parent / "pyfunc_model.py"
-_REQUIREMENTS = ("mlflow", "sentence-transformers", "transformers", "torch", "safetensors", "numpy", "pandas", "scipy")
-_PICKLES = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".joblib")
 _LONGEST_PARAM = 500
+_PARAMS_PER_CALL = 100
+
+Run = dict[str, Any]
+"""A run as the server sends it: ``info`` and ``data``."""
 
 
 class MlflowTracker:
@@ -51,14 +32,8 @@ class MlflowTracker:
     """
 
     def __init__(self, uri: str, experiment: str = EXPERIMENT) -> None:
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        self.uri, self.experiment = uri, experiment
-        with self._told():
-            _probe(uri)
-            import mlflow
-
-            self._client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self.experiment = experiment
+        self._server = MlflowRest(uri)
 
     def start_run(self, run_id: str, name: str, params: Mapping[str, Any]) -> str:
         """Create the parent run tagged with ``run_id``, or adopt the one that exists; return its MLflow id.
@@ -68,10 +43,11 @@ class MlflowTracker:
         with self._told():
             parent = self._parent(run_id) or self._adopted(run_id)
             if parent is None:
-                tags = {RUN_TAG: run_id, "mlflow.runName": name}
-                parent = self._client.create_run(self._experiment_id(), tags=tags)
-            self._log_params(parent.info.run_id, params, parent.data.params)
-            return str(parent.info.run_id)
+                parent = self._create(self._experiment_id(), name, {RUN_TAG: run_id})
+            known = {param["key"] for param in parent["data"].get("params", [])}
+            mlflow_id = str(parent["info"]["run_id"])
+            self._log_params(mlflow_id, {key: value for key, value in params.items() if metric_name(key) not in known})
+            return mlflow_id
 
     def log_step(
         self, run_id: str, step: str, params: Mapping[str, Any], metrics: Mapping[str, float], seconds: float
@@ -79,220 +55,102 @@ class MlflowTracker:
         """Log one step as a run nested below the parent, and its metrics on the parent as ``<step>.<metric>``."""
         parent = self.start_run(run_id, run_id, {})
         with self._told():
-            experiment = self._client.get_run(parent).info.experiment_id
-            tags = {RUN_TAG: run_id, STEP_TAG: step, "mlflow.parentRunId": parent, "mlflow.runName": step}
-            nested = self._client.create_run(experiment, tags=tags).info.run_id
-            self._log_params(nested, params, {})
-            self._log_metrics(nested, {**metrics, "seconds": seconds})
+            experiment = self._get(parent)["info"]["experiment_id"]
+            nested = self._create(experiment, step, {RUN_TAG: run_id, STEP_TAG: step, PARENT_TAG: parent})
+            mlflow_id = str(nested["info"]["run_id"])
+            self._log_params(mlflow_id, params)
+            self._log_metrics(mlflow_id, {**metrics, "seconds": seconds})
             self._log_metrics(parent, {f"{step}.{name}": value for name, value in metrics.items()})
-            self._client.set_terminated(nested)
+            self._end(mlflow_id, "FINISHED")
 
     def end_run(self, run_id: str, *, failed: bool = False) -> None:
         """Close the parent run, if there is one."""
         with self._told():
             parent = self._parent(run_id)
             if parent is not None:
-                self._client.set_terminated(parent.info.run_id, status="FAILED" if failed else "FINISHED")
-
-    def register(
-        self,
-        run_id: str,
-        name: str,
-        model_folder: Path,
-        *,
-        metrics: Mapping[str, float],
-        tags: Mapping[str, str],
-        artifacts: Sequence[Path],
-        alias: str,
-        description: str = "",
-    ) -> ModelVersion:
-        """Log the model folder as a pyfunc, register a version and point ``alias`` at it.
-
-        The same model of the same run (tags ``kosparse.run_id`` and ``kosparse.model_sha256``) is
-        registered once: asked again, its version is returned and the alias set again.
-
-        Raises:
-            InputError: The folder holds pickled weights.
-        """
-        refuse_pickles(model_folder)
-        parent = self.start_run(run_id, run_id, {})
-        with self._told():
-            tags = {**tags, RUN_TAG: run_id}
-            number = self._registered(name, tags)
-            if number is None:
-                for path in artifacts:
-                    self._client.log_artifact(parent, str(path), "report")
-                model_uri = self._log_model(parent, model_folder, metrics)
-                number = self._new_version(name, model_uri, parent, tags, description)
-            self._client.set_registered_model_alias(name, alias, number)
-            return ModelVersion(name, number, alias, f"{self.uri.rstrip('/')}/#/models/{name}/versions/{number}")
+                self._end(parent["info"]["run_id"], "FAILED" if failed else "FINISHED")
 
     def _parent(self, run_id: str) -> Run | None:
-        found = self._client.search_runs([self._experiment_id()], f"tags.`{RUN_TAG}` = '{_quoted(run_id)}'")
-        parents = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
+        found = self._server.post(
+            "runs/search",
+            experiment_ids=[self._experiment_id()],
+            filter=f"tags.`{RUN_TAG}` = '{quoted(run_id)}'",
+            max_results=1000,
+        ).get("runs", [])
+        parents = [run for run in found if PARENT_TAG not in {tag["key"] for tag in run["data"].get("tags", [])}]
         return parents[-1] if parents else None
 
     def _adopted(self, run_id: str) -> Run | None:
         given = os.environ.get("MLFLOW_RUN_ID")
         if not given:
             return None
-        self._client.set_tag(given, RUN_TAG, run_id)
-        return self._client.get_run(given)
+        self._server.post("runs/set-tag", run_id=given, key=RUN_TAG, value=run_id)
+        return self._get(given)
+
+    def _get(self, mlflow_id: str) -> Run:
+        run: Run = self._server.get("runs/get", run_id=mlflow_id)["run"]
+        return run
 
     def _experiment_id(self) -> str:
         """The experiment our runs live in: that of ``MLFLOW_RUN_ID`` when one is given."""
-        from mlflow.exceptions import MlflowException
-
         if os.environ.get("MLFLOW_RUN_ID"):
-            return str(self._client.get_run(os.environ["MLFLOW_RUN_ID"]).info.experiment_id)
-        found = self._client.get_experiment_by_name(self.experiment)
-        if found is None:
-            try:
-                return str(self._client.create_experiment(self.experiment))
-            except MlflowException:
-                # Another process was faster; if not, the next line has nothing to return.
-                found = self._client.get_experiment_by_name(self.experiment)
-                if found is None:
-                    raise
-        return str(found.experiment_id)
+            return str(self._get(os.environ["MLFLOW_RUN_ID"])["info"]["experiment_id"])
+        try:
+            return self._experiment_of_name()
+        except Refused as error:
+            if error.code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+        try:
+            return str(self._server.post("experiments/create", name=self.experiment)["experiment_id"])
+        except Refused as error:
+            if error.code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return self._experiment_of_name()  # another process was faster
 
-    def _log_params(self, mlflow_id: str, params: Mapping[str, Any], known: Mapping[str, str]) -> None:
-        from mlflow.entities import Param
+    def _experiment_of_name(self) -> str:
+        found = self._server.get("experiments/get-by-name", experiment_name=self.experiment)
+        return str(found["experiment"]["experiment_id"])
 
-        new = [
-            Param(_name(key), str(value)[:_LONGEST_PARAM]) for key, value in params.items() if _name(key) not in known
-        ]
-        if new:
-            self._client.log_batch(mlflow_id, params=new)
+    def _create(self, experiment: str, name: str, tags: Mapping[str, str]) -> Run:
+        rows = [{"key": key, "value": value} for key, value in tags.items()]
+        created: Run = self._server.post(
+            "runs/create", experiment_id=experiment, run_name=name, start_time=_now(), tags=rows
+        )["run"]
+        return created
 
-    def _log_metrics(self, mlflow_id: str, metrics: Mapping[str, float], model_id: str | None = None) -> None:
-        from mlflow.entities import Metric
+    def _end(self, mlflow_id: str, status: str) -> None:
+        self._server.post("runs/update", run_id=mlflow_id, status=status, end_time=_now())
 
-        now = int(time.time() * 1000)
-        finite = {_name(key): float(value) for key, value in metrics.items() if math.isfinite(value)}
-        if finite:
-            rows = [Metric(key, value, now, 0, model_id=model_id) for key, value in finite.items()]
-            self._client.log_batch(mlflow_id, metrics=rows)
+    def _log_params(self, mlflow_id: str, params: Mapping[str, Any]) -> None:
+        rows = [{"key": metric_name(key), "value": str(value)[:_LONGEST_PARAM]} for key, value in params.items()]
+        for start in range(0, len(rows), _PARAMS_PER_CALL):
+            self._server.post("runs/log-batch", run_id=mlflow_id, params=rows[start : start + _PARAMS_PER_CALL])
 
-    def _log_model(self, parent: str, folder: Path, metrics: Mapping[str, float]) -> str:
-        import mlflow
-        import pandas as pd
-
-        mlflow.set_tracking_uri(self.uri)
-        with mlflow.start_run(run_id=parent, log_system_metrics=False):
-            logged = mlflow.pyfunc.log_model(
-                name="model",
-                python_model=str(_PYFUNC),
-                artifacts={"sparse_encoder": str(folder)},
-                signature=_signature(),
-                input_example=(pd.DataFrame({"text": ["셀 보호를 설정합니다."]}), {"kind": "query"}),
-                pip_requirements=_requirements(),
-            )
-        # Leaving the block closed the run, but the pipeline goes on.
-        self._client.update_run(parent, status="RUNNING")
-        self._log_metrics(parent, metrics, logged.model_id)
-        return str(logged.model_uri)
-
-    def _registered(self, name: str, tags: Mapping[str, str]) -> str | None:
-        found = self._client.search_model_versions(f"name='{_quoted(name)}'")
-        keys = [key for key in (RUN_TAG, MODEL_TAG) if key in tags]
-        same = [each for each in found if all(each.tags.get(key) == tags[key] for key in keys)]
-        return str(same[0].version) if same else None
-
-    def _new_version(self, name: str, model_uri: str, parent: str, tags: Mapping[str, str], description: str) -> str:
-        if not self._client.search_registered_models(f"name='{_quoted(name)}'"):
-            self._client.create_registered_model(name, description="Korean neural sparse encoder by kosparse.")
-        created = self._client.create_model_version(
-            name, model_uri, parent, tags=dict(tags), description=description, model_id=model_uri.split("/")[-1]
-        )
-        return str(created.version)
+    def _log_metrics(self, mlflow_id: str, metrics: Mapping[str, float]) -> None:
+        now = _now()
+        finite = {metric_name(key): float(value) for key, value in metrics.items() if math.isfinite(value)}
+        rows = [{"key": key, "value": value, "timestamp": now, "step": 0} for key, value in finite.items()]
+        if rows:
+            self._server.post("runs/log-batch", run_id=mlflow_id, metrics=rows)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Turn the client's errors into ours."""
+        """Turn the server's refusals into our errors."""
         try:
             yield
-        except Exception as error:
-            from_client = type(error).__module__.split(".")[0] in ("mlflow", "requests", "urllib3", "http")
-            if not from_client and not isinstance(error, (urllib.error.URLError, ConnectionError, TimeoutError)):
-                raise
-            raise ServiceError(
-                f"the tracking server does not answer or refuses: {_reason(error)}",
-                where=f"MLFLOW_TRACKING_URI={_shown(self.uri)}",
-                fix="Check that it runs (make mlflow), its address, credentials and version; then run this step again.",
-            ) from error
+        except Refused as error:
+            raise unreachable(self._server.uri, error) from error
 
 
-def refuse_pickles(folder: Path) -> None:
-    """Make sure a model folder holds no pickled weights: loading one runs code.
-
-    Raises:
-        InputError: It does; names the files.
-    """
-    found = sorted(path.name for path in folder.rglob("*") if path.suffix in _PICKLES)
-    if found:
-        raise InputError(
-            f"the model holds pickled files: {', '.join(found)}",
-            where=str(folder),
-            fix="Save the weights as safetensors.",
-        )
-
-
-def _probe(uri: str) -> None:
-    """Fail within seconds when nobody listens: any HTTP answer at all will do."""
-    if not uri.startswith(_SCHEMES):
-        raise ServiceError(
-            "not the address of a tracking server",
-            where=f"MLFLOW_TRACKING_URI={_shown(uri)}",
-            fix="It looks like http://mlflow.kubeflow:5000.",
-        )
-    if not uri.startswith("http"):
-        return
-    try:
-        urllib.request.urlopen(uri.rstrip("/") + "/health", timeout=_PROBE_SECONDS).close()
-    except urllib.error.HTTPError:
-        return
-
-
-def _signature() -> Any:
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-    from mlflow.types.schema import Map
-
-    return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "text")]),
-        outputs=Schema([ColSpec(Map(DataType.double), "weights")]),
-        params=ParamSchema([ParamSpec("kind", DataType.string, "document")]),
-    )
-
-
-def _requirements() -> list[str]:
-    """The installed versions of what the pyfunc needs, without local build labels such as ``+cpu``."""
-    pins = []
-    for package in _REQUIREMENTS:
-        try:
-            pins.append(f"{package}=={version(package).split('+')[0]}")
-        except PackageNotFoundError:
-            # mlflow-skinny stands for mlflow here; where the model is loaded, the whole package serves as well.
-            pins.append(f"{package}=={version('mlflow-skinny')}" if package == "mlflow" else package)
-    return pins
-
-
-def _name(key: str) -> str:
+def metric_name(key: str) -> str:
     """A key MLflow accepts: ``ndcg@10`` becomes ``ndcg_at_10``."""
     return re.sub(r"[^\w./ -]", "_", key.replace("@", "_at_"))
 
 
-def _reason(error: Exception) -> str:
-    """The cause at the end of a client's long message, at most 300 characters."""
-    text = str(error)
-    return text[max(text.rfind("Caused by"), 0) :][:300]
-
-
-def _shown(uri: str) -> str:
-    """An address without the password that may stand in it."""
-    return re.sub(r"//[^/@]*@", "//", uri)
-
-
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text that cannot end the quotes of a search filter."""
     return text.replace("'", "")
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

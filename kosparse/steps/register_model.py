@@ -45,11 +45,11 @@ def run(
         progress.note("the model is not registered: MLFLOW_TRACKING_URI is not set")
         _write(registration, ModelVersion(config.name, "", config.alias), tags)
         return {"registered": 0.0}
-    from kosparse.adapters.tracking_mlflow import MlflowTracker
+    from kosparse.adapters.registry_mlflow import MlflowRegistry
 
     named = {"report.html": html, "summary.json": summary, "dictionary.jsonl": dictionary}
     with tempfile.TemporaryDirectory() as folder:
-        version = MlflowTracker(current.mlflow_uri).register(
+        version = MlflowRegistry(current.mlflow_uri).register(
             current.run_id,
             config.name,
             model,

@@ -19,7 +19,7 @@ import yaml
 from kosparse.steps import STEPS
 from pipelines.local_services import LocalServices
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = pytest.mark.services
 
 ROOT = Path(__file__).parents[2]
 

@@ -20,7 +20,6 @@ def test_every_task_wrote_everything_the_package_promises(finished_run):
     assert set(folders) == set(STEPS)
 
 
-@pytest.mark.slow
 def test_summary_has_the_documented_keys_with_sensible_numbers(finished_run):
     summary = finished_run.summary
 
@@ -40,7 +39,6 @@ def test_summary_has_the_documented_keys_with_sensible_numbers(finished_run):
     assert (finished_run.folder / "report.html").exists()
 
 
-@pytest.mark.slow
 def test_kept_pairs_carry_their_scores_and_where_they_come_from(finished_run):
     pairs = list(read_records(finished_run.output("filter_pairs", "kept"), Pair))
 
@@ -50,14 +48,12 @@ def test_kept_pairs_carry_their_scores_and_where_they_come_from(finished_run):
     assert all("round_trip_rank" in pair.scores for pair in pairs)
 
 
-@pytest.mark.slow
 def test_every_reject_has_a_stage_and_a_reason(finished_run):
     rejects = list(read_records(finished_run.output("filter_pairs", "rejects"), Reject))
 
     assert all(reject.stage and reject.reason for reject in rejects)
 
 
-@pytest.mark.slow
 def test_dictionary_probabilities_are_probabilities(finished_run):
     entries = list(read_records(finished_run.output("enhance_dictionary", "dictionary"), SynonymEntry))
 
@@ -65,7 +61,6 @@ def test_dictionary_probabilities_are_probabilities(finished_run):
     assert len({(entry.ko, entry.en) for entry in entries}) == len(entries)
 
 
-@pytest.mark.slow
 def test_plain_sentence_transformers_loads_the_model(finished_run):
     from sentence_transformers import SparseEncoder
 
@@ -77,7 +72,6 @@ def test_plain_sentence_transformers_loads_the_model(finished_run):
     assert score > 0 and math.isfinite(score)
 
 
-@pytest.mark.slow
 def test_our_encoder_and_plain_sentence_transformers_agree(finished_run):
     from sentence_transformers import SparseEncoder
 
@@ -90,7 +84,6 @@ def test_our_encoder_and_plain_sentence_transformers_agree(finished_run):
     assert ours == pytest.approx(plain, abs=1e-4)
 
 
-@pytest.mark.slow
 def test_outputs_are_mirrored_and_the_model_is_registered(finished_run):
     import mlflow
 
@@ -115,7 +108,6 @@ def test_outputs_are_mirrored_and_the_model_is_registered(finished_run):
         assert {"train_sparse", "evaluate"} <= names
 
 
-@pytest.mark.slow
 def test_lineage_names_corpus_prompts_and_language_model(finished_run):
     registration = json.loads(finished_run.output("register_model", "registration").read_text(encoding="utf-8"))
     results = json.loads((finished_run.folder / "results" / "results.json").read_text(encoding="utf-8"))
@@ -124,7 +116,6 @@ def test_lineage_names_corpus_prompts_and_language_model(finished_run):
     assert results["judgements"] == "real"
 
 
-@pytest.mark.slow
 def test_a_second_run_asks_the_language_model_nothing(finished_run, tiny, settings_of_run, llm_server):
     from pipelines.run_local import run_pipeline
 

@@ -1,4 +1,4 @@
-"""The tracker against MLflow's own file store, and once against a real server."""
+"""Runs and the registry against a real MLflow server."""
 
 import os
 import socket
@@ -6,9 +6,12 @@ import time
 
 import pytest
 
-from kosparse.adapters.tracking_mlflow import MODEL_TAG, RUN_TAG, MlflowTracker
+from kosparse.adapters.registry_mlflow import MODEL_TAG, MlflowRegistry
+from kosparse.adapters.tracking_mlflow import RUN_TAG, MlflowTracker
 from kosparse.errors import InputError, ServiceError
 from tests.fakes.tiny_sparse_encoder import write_tiny_sparse_encoder
+
+pytestmark = pytest.mark.services
 
 TAGS = {MODEL_TAG: "abc", "validation_status": "pending"}
 
@@ -19,40 +22,38 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def patch_module():
+def server(tmp_path_factory):
+    """A server that keeps its artifacts on disk; nothing of it in this process's environment."""
+    from kosparse.services.mlflow import MlflowServer
+
+    given = {name: value for name, value in os.environ.items() if name != "S3_ENDPOINT"}
     with pytest.MonkeyPatch.context() as patch:
-        yield patch
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory, patch_module):
-    """Address of a store; with ``MLFLOW_TRACKING_URI`` unset, as the tracker must not need it."""
-    for name in ("MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI"):
-        patch_module.delenv(name, raising=False)
-    patch_module.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    return tmp_path_factory.mktemp("mlflow").as_uri()
+        for name in ("MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI"):
+            patch.delenv(name, raising=False)
+        with MlflowServer(tmp_path_factory.mktemp("mlflow"), given) as running:
+            yield running.uri
 
 
 @pytest.fixture
-def tracker(store):
-    return MlflowTracker(store)
+def tracker(server):
+    return MlflowTracker(server)
 
 
 @pytest.fixture
-def client(store):
+def client(server):
     import mlflow
 
-    return mlflow.MlflowClient(tracking_uri=store, registry_uri=store)
+    return mlflow.MlflowClient(tracking_uri=server, registry_uri=server)
 
 
-def _register(tracker, model, run_id, report, **changes):
+def _register(server, model, run_id, report, **changes):
     arguments = {
         "metrics": {"sparse.ndcg@10": 0.6, "undefined": float("nan")},
         "tags": TAGS,
         "artifacts": [report],
         "alias": "challenger",
     }
-    return tracker.register(run_id, "kosparse", model, **{**arguments, **changes})
+    return MlflowRegistry(server).register(run_id, "kosparse", model, **{**arguments, **changes})
 
 
 @pytest.fixture
@@ -96,10 +97,10 @@ def test_a_given_run_is_adopted(tracker, client, monkeypatch):
     assert client.get_run(given).data.tags[RUN_TAG] == "r-adopt"
 
 
-def test_a_model_is_registered_once_per_run_with_lineage_report_and_alias(tracker, client, model, report):
-    version = _register(tracker, model, "r-model", report)
+def test_a_model_is_registered_once_per_run_with_lineage_report_and_alias(server, client, model, report):
+    version = _register(server, model, "r-model", report)
     assert (version.name, version.alias) == ("kosparse", "challenger")
-    assert _register(tracker, model, "r-model", report) == version
+    assert _register(server, model, "r-model", report) == version
     registered = client.get_model_version_by_alias("kosparse", "challenger")
     assert str(registered.version) == version.version
     assert registered.tags["validation_status"] == "pending" and registered.tags[RUN_TAG] == "r-model"
@@ -109,21 +110,21 @@ def test_a_model_is_registered_once_per_run_with_lineage_report_and_alias(tracke
     assert [each.path for each in client.list_artifacts(parent.info.run_id, "report")] == ["report/report.html"]
 
 
-def test_another_run_or_another_model_is_another_version(tracker, model, report):
-    first = _register(tracker, model, "r-one", report)
-    other_run = _register(tracker, model, "r-two", report)
-    other_model = _register(tracker, model, "r-one", report, tags={**TAGS, MODEL_TAG: "def"})
+def test_another_run_or_another_model_is_another_version(server, model, report):
+    first = _register(server, model, "r-one", report)
+    other_run = _register(server, model, "r-two", report)
+    other_model = _register(server, model, "r-one", report, tags={**TAGS, MODEL_TAG: "def"})
     assert len({first.version, other_run.version, other_model.version}) == 3
 
 
-def test_the_registered_model_encodes_as_sentence_transformers_does(tracker, store, model, report):
+def test_the_registered_model_encodes_as_sentence_transformers_does(server, model, report):
     import mlflow
     import pandas as pd
     from sentence_transformers import SparseEncoder
 
-    version = _register(tracker, model, "r-encode", report)
-    mlflow.set_tracking_uri(store)
-    mlflow.set_registry_uri(store)
+    version = _register(server, model, "r-encode", report)
+    mlflow.set_tracking_uri(server)
+    mlflow.set_registry_uri(server)
     loaded = mlflow.pyfunc.load_model(f"models:/kosparse/{version.version}")
     assert loaded.metadata.signature.inputs.input_names() == ["text"]
     plain = SparseEncoder(str(model), device="cpu")
@@ -135,11 +136,11 @@ def test_the_registered_model_encodes_as_sentence_transformers_does(tracker, sto
         loaded.predict(pd.DataFrame({"text": [text]}), params={"kind": "passage"})
 
 
-def test_pickled_weights_are_refused(tracker, tmp_path, report):
+def test_pickled_weights_are_refused(server, tmp_path, report):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(InputError, match=r"pytorch_model\.bin"):
-        _register(tracker, tmp_path / "model", "r-pickle", report)
+        _register(server, tmp_path / "model", "r-pickle", report)
 
 
 def test_closing_a_run_says_how_it_ended(tracker, client):
@@ -166,18 +167,12 @@ def test_an_address_that_is_none_is_refused(address):
         MlflowTracker(address).start_run("r", "r", {})
 
 
-@pytest.mark.services
-def test_a_real_server_keeps_runs_and_versions(tmp_path, model, report, monkeypatch):
-    import mlflow
+def test_a_refusal_is_told_with_its_reason(tracker, monkeypatch):
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    with pytest.raises(ServiceError, match="RESOURCE_DOES_NOT_EXIST"):
+        tracker.start_run("r-unknown", "x", {})
 
-    from kosparse.services.mlflow import MlflowServer
 
-    environment = {name: value for name, value in os.environ.items() if name != "S3_ENDPOINT"}
-    with MlflowServer(tmp_path / "server", environment) as server:
-        tracker = MlflowTracker(server.uri)
-        tracker.log_step("r-real", "evaluate", {"depth": 100}, {"sparse.ndcg@10": 0.5}, 1.0)
-        version = _register(tracker, model, "r-real", report)
-        assert _register(MlflowTracker(server.uri), model, "r-real", report) == version
-        client = mlflow.MlflowClient(server.uri, server.uri)
-        registered = client.get_model_version_by_alias("kosparse", "challenger")
-        assert (registered.version, registered.tags[MODEL_TAG]) == ("1", "abc")
+def test_more_params_than_a_call_may_carry_are_all_kept(tracker, client):
+    run = tracker.start_run("r-many", "x", {f"key{number}": number for number in range(250)})
+    assert len(client.get_run(run).data.params) == 250

@@ -1,0 +1,174 @@
+"""The model registry of an MLflow server: here, and only here, MLflow's library is imported."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from kosparse.adapters.mlflow_rest import unreachable
+from kosparse.adapters.tracking_mlflow import RUN_TAG, MlflowTracker, metric_name, quoted
+from kosparse.errors import InputError
+from kosparse.ports import ModelVersion
+
+MODEL_TAG = "kosparse.model_sha256"
+
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+_PYFUNC = Path(__file__).parent / "pyfunc_model.py"
+_REQUIREMENTS = ("mlflow", "sentence-transformers", "transformers", "torch", "safetensors", "numpy", "pandas", "scipy")
+_PICKLES = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".joblib")
+
+
+class MlflowRegistry:
+    """The Registry port over MLflow.
+
+    The library is asked with few retries, so that a dead server costs seconds, not the run.
+
+    Raises:
+        ServiceError: The server cannot be reached or refuses us; from every method.
+    """
+
+    def __init__(self, uri: str) -> None:
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        self.uri, self._tracker = uri, MlflowTracker(uri)
+        import mlflow
+
+        self._client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+    def register(
+        self,
+        run_id: str,
+        name: str,
+        model_folder: Path,
+        *,
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        artifacts: Sequence[Path],
+        alias: str,
+        description: str = "",
+    ) -> ModelVersion:
+        """Log the model folder as a pyfunc, register a version and point ``alias`` at it.
+
+        The same model of the same run (tags ``kosparse.run_id`` and ``kosparse.model_sha256``) is
+        registered once: asked again, its version is returned and the alias set again.
+
+        Raises:
+            InputError: The folder holds pickled weights.
+        """
+        refuse_pickles(model_folder)
+        parent = self._tracker.start_run(run_id, run_id, {})
+        with self._told():
+            tags = {**tags, RUN_TAG: run_id}
+            number = self._registered(name, tags)
+            if number is None:
+                for path in artifacts:
+                    self._client.log_artifact(parent, str(path), "report")
+                model_uri = self._log_model(parent, model_folder, metrics)
+                number = self._new_version(name, model_uri, parent, tags, description)
+            self._client.set_registered_model_alias(name, alias, number)
+            return ModelVersion(name, number, alias, f"{self.uri.rstrip('/')}/#/models/{name}/versions/{number}")
+
+    def _log_model(self, parent: str, folder: Path, metrics: Mapping[str, float]) -> str:
+        import mlflow
+        import pandas as pd
+
+        mlflow.set_tracking_uri(self.uri)
+        with mlflow.start_run(run_id=parent, log_system_metrics=False):
+            logged = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(_PYFUNC),
+                artifacts={"sparse_encoder": str(folder)},
+                signature=_signature(),
+                input_example=(pd.DataFrame({"text": ["셀 보호를 설정합니다."]}), {"kind": "query"}),
+                pip_requirements=_requirements(),
+            )
+        # Leaving the block closed the run, but the pipeline goes on.
+        self._client.update_run(parent, status="RUNNING")
+        self._log_metrics(parent, metrics, logged.model_id)
+        return str(logged.model_uri)
+
+    def _log_metrics(self, mlflow_id: str, metrics: Mapping[str, float], model_id: str | None) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        finite = {metric_name(key): float(value) for key, value in metrics.items() if math.isfinite(value)}
+        rows = [Metric(key, value, now, 0, model_id=model_id) for key, value in finite.items()]
+        if rows:
+            self._client.log_batch(mlflow_id, metrics=rows)
+
+    def _registered(self, name: str, tags: Mapping[str, str]) -> str | None:
+        found = self._client.search_model_versions(f"name='{quoted(name)}'")
+        keys = [key for key in (RUN_TAG, MODEL_TAG) if key in tags]
+        same = [each for each in found if all(each.tags.get(key) == tags[key] for key in keys)]
+        return str(same[0].version) if same else None
+
+    def _new_version(self, name: str, model_uri: str, parent: str, tags: Mapping[str, str], description: str) -> str:
+        if not self._client.search_registered_models(f"name='{quoted(name)}'"):
+            self._client.create_registered_model(name, description="Korean neural sparse encoder by kosparse.")
+        created = self._client.create_model_version(
+            name, model_uri, parent, tags=dict(tags), description=description, model_id=model_uri.split("/")[-1]
+        )
+        return str(created.version)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn the library's errors into ours."""
+        try:
+            yield
+        except Exception as error:
+            from_client = type(error).__module__.split(".")[0] in ("mlflow", "requests", "urllib3", "http")
+            if not from_client and not isinstance(error, (ConnectionError, TimeoutError)):
+                raise
+            raise unreachable(self.uri, error) from error
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Make sure a model folder holds no pickled weights: loading one runs code.
+
+    Raises:
+        InputError: It does; names the files.
+    """
+    found = sorted(path.name for path in folder.rglob("*") if path.suffix in _PICKLES)
+    if found:
+        raise InputError(
+            f"the model holds pickled files: {', '.join(found)}",
+            where=str(folder),
+            fix="Save the weights as safetensors.",
+        )
+
+
+def _signature() -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import Map
+
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, "text")]),
+        outputs=Schema([ColSpec(Map(DataType.double), "weights")]),
+        params=ParamSchema([ParamSpec("kind", DataType.string, "document")]),
+    )
+
+
+def _requirements() -> list[str]:
+    """The installed versions of what the pyfunc needs, without local build labels such as ``+cpu``."""
+    pins = []
+    for package in _REQUIREMENTS:
+        try:
+            pins.append(f"{package}=={version(package).split('+')[0]}")
+        except PackageNotFoundError:
+            # mlflow-skinny stands for mlflow here; where the model is loaded, the whole package serves as well.
+            pins.append(f"{package}=={version('mlflow-skinny')}" if package == "mlflow" else package)
+    return pins
