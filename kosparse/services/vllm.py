@@ -120,6 +120,8 @@ class VllmServer:
         module = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server"]
         model = ["--model", self.location, "--served-model-name", self.model, "--dtype", self.dtype]
         limits = ["--max-model-len", str(self.max_model_length), "--max-num-seqs", "16", "--enforce-eager"]
+        # Prompts share whole blocks only, and 128 tokens, the default, is longer than most instructions.
+        limits += ["--block-size", "32"]
         where = ["--host", LOOPBACK, "--port", str(port)]
         return [*module, *model, *limits, *where, "--structured-outputs-config", _STRUCTURED_OUTPUTS]
 

@@ -8,36 +8,26 @@ run as inputs, so that each component is driven through ``kfp.dsl.executor_main`
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from kfp.dsl import executor_main
+from kfp.dsl.types import artifact_types
 
 from kosparse.steps import STEPS
 from pipelines.local_services import LocalServices
 
 pytestmark = pytest.mark.services
 
-ROOT = Path(__file__).parents[2]
-
-EXECUTOR = """
-import runpy, sys
-from kfp.dsl.types import artifact_types
-artifact_types._MINIO_LOCAL_MOUNT_PREFIX = sys.argv.pop(1)
-runpy.run_module("kfp.dsl.executor_main", run_name="__main__")
-"""
-"""KFP's executor with another folder than ``/minio``, which only root could write."""
-
 
 class StandInLauncher:
-    """Downloads inputs, runs the executor in a process, uploads outputs: what KFP's launcher does."""
+    """Downloads inputs, runs the executor, uploads outputs: what KFP's launcher does."""
 
-    def __init__(self, package: Path, store, mount: Path, environment: dict[str, str]) -> None:
+    def __init__(self, package: Path, store, mount: Path) -> None:
         self.spec = next(iter(yaml.safe_load_all(package.read_text(encoding="utf-8"))))
-        self.store, self.mount, self.environment = store, mount, environment
+        self.store, self.mount = store, mount
 
     def run(self, task: str, parameters: dict, inputs: dict[str, str], prefix: str) -> dict[str, str]:
         """Run one task; returns output name -> key in the bucket."""
@@ -72,16 +62,12 @@ class StandInLauncher:
         name = container["args"][container["args"].index("--function_to_execute") + 1]
         module = self.mount / f"{name}_component.py"
         module.write_text(source, encoding="utf-8")
-        command = [sys.executable, "-c", EXECUTOR, f"{self.mount}/", "--component_module_path", str(module)]
-        done = subprocess.run(
-            [*command, "--executor_input", json.dumps(executor_input), "--function_to_execute", name],
-            env={**os.environ, **self.environment, "_KFP_RUNTIME": "true", "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            cwd=self.mount,
-            check=False,
-        )
-        assert done.returncode == 0, f"{task}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        command = ["executor_main", "--component_module_path", str(module), "--function_to_execute", name]
+        with pytest.MonkeyPatch.context() as patch:
+            # Another folder than /minio, which only root could write.
+            patch.setattr(artifact_types, "_MINIO_LOCAL_MOUNT_PREFIX", f"{self.mount}/")
+            patch.setattr(sys, "argv", [*command, "--executor_input", json.dumps(executor_input)])
+            executor_main.executor_main()
 
     def _download(self, key: str) -> None:
         for found in self.store.list("mlpipeline", key):
@@ -106,7 +92,7 @@ def cluster(finished_run, tmp_path_factory):
             patch.setenv(name, value)
         store = open_store()
         mount = tmp_path_factory.mktemp("minio")
-        yield StandInLauncher(finished_run.folder / "pipeline.yaml", store, mount, environment), store
+        yield StandInLauncher(finished_run.folder / "pipeline.yaml", store, mount), store
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -100,12 +100,13 @@ def test_outputs_are_mirrored_and_the_model_is_registered(finished_run):
         version = client.get_model_version_by_alias("kosparse", "challenger")
         assert version.version == str(finished_run.summary["registry"]["version"])
         assert version.tags["validation_status"] == "pending"
-        parents = client.search_runs(
+        runs = client.search_runs(
             [experiment.experiment_id for experiment in client.search_experiments()],
             f"tags.`kosparse.run_id` = '{finished_run.folder.name}'",
         )
-        names = {run.info.run_name for run in parents}
+        names = {run.info.run_name for run in runs}
         assert {"train_sparse", "evaluate"} <= names
+        assert {run.info.status for run in runs} == {"FINISHED"}
 
 
 def test_lineage_names_corpus_prompts_and_language_model(finished_run):
