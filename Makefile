@@ -29,7 +29,7 @@ mlflow: setup-test ## bring the MLflow UI up again on the data that was kept
 
 .PHONY: test test-all check
 test: setup-test ## unit, component and whole-graph tests (minutes, no network after set-up)
-	@$(PY) -m pytest -m "not slow"
+	@$(PY) -m pytest -m "not slow" -n 2 --dist loadgroup
 
 test-all: setup ## the same and what is slow
 	@$(PY) -m pytest

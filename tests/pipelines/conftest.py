@@ -25,9 +25,17 @@ SETTINGS = [
     "build_training_set.pseudo_queries=80",
     "build_training_set.teacher_depth=16",
     "train_sparse.max_steps=12",
+    "train_sparse.max_seconds=600",
     "evaluate.permutations=200",
     "serve_llm.model=fake",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker have all tests of this folder: they share a run."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("pipelines"))
 
 
 @dataclass(frozen=True)
