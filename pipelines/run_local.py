@@ -72,12 +72,15 @@ def run_pipeline(
     _refuse_unusable(home)
     with ExitStack() as stack:
         stack.enter_context(single_run(home))
-        corpus = corpus or _sample_corpus()
+        inputs = {
+            "corpus": _location(corpus or _sample_corpus()),
+            "queries": _location(queries),
+            "qrels": _location(qrels),
+        }
         run = _new_run(home)
         services = stack.enter_context(LocalServices(home / "services", run, configs["serve_llm"], console))
         environment = {**services.environment(), **_identity(run)}
         package = compile_pipeline(run / "pipeline.yaml")
-        inputs = {"corpus": _location(corpus), "queries": _location(queries), "qrels": _location(qrels)}
         write_json(run / "arguments.json", {**inputs, **configs})
         board = Board(run / "events.jsonl")
         with _tracked(services, run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,11 @@ _LINKS = {
 def link_outputs(run: Path, folders: dict[str, Path]) -> None:
     """Give the outputs people look for a short path in the run's folder."""
     for name, (task, artifact) in _LINKS.items():
-        link = run / name
-        if link.is_symlink():
-            link.unlink()
-        link.symlink_to(os.path.relpath(folders[task] / artifact, run))
+        if name.endswith(".html"):
+            # Browsers follow a link and go by the name at its end, which has no suffix.
+            shutil.copyfile(folders[task] / artifact, run / name)
+        else:
+            (run / name).symlink_to(os.path.relpath(folders[task] / artifact, run))
 
 
 def write_summary(run: Path, folders: dict[str, Path], board: Board) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def test_summary_has_the_documented_keys_with_sensible_numbers(finished_run):
     assert summary["llm"]["calls"] > 0 and summary["llm"]["cached"] == 0
     assert summary["llm"]["quantization"]
     assert set(summary["seconds"]) == set(STEPS)
-    assert (finished_run.folder / "report.html").exists()
+    assert (finished_run.folder / "report.html").is_file() and not (finished_run.folder / "report.html").is_symlink()
 
 
 def test_kept_pairs_carry_their_scores_and_where_they_come_from(finished_run):
