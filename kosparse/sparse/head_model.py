@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from kosparse.sparse.activation import activate
 from kosparse.sparse.winners import Winners
 
-_UNFOLLOWED = -1e4
+UNFOLLOWED = -1e4
+"""Logit of terms that are not followed."""
 
 
 class HeadModel(nn.Module):
@@ -34,7 +35,7 @@ class HeadModel(nn.Module):
         states = self.winners.states.index_select(0, self.winners.rows[entries])
         logits = _Dots.apply(self.rows[picked], states, bounds) + self.bias[picked].index_select(0, column)
         place = self.winners.passages[entries] * len(terms) + column
-        table = torch.full((self.winners.passage_count * len(terms),), _UNFOLLOWED)
+        table = torch.full((self.winners.passage_count * len(terms),), UNFOLLOWED)
         return table.index_copy(0, place, logits).view(-1, len(terms))
 
     def weights(self, terms: NDArray[np.int64]) -> Tensor:

@@ -116,6 +116,10 @@ class MorphemeNetwork:
     def __init__(self, document: MorphemeDocument, pieces: Sequence[Sequence[int]], saturation: Tensor) -> None:
         self.document, self.pieces, self.saturation = document, pieces, saturation.half()
 
+    def __len__(self) -> int:
+        """Number of passages."""
+        return len(self.pieces)
+
     def parameters(self) -> list[nn.Parameter]:
         """Of encoder and head."""
         return list(self.document.parameters())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from kosparse.config import TrainSparseConfig
 from kosparse.sparse.activation import activate
 from kosparse.sparse.head import Head, find_head, set_output
-from kosparse.sparse.head_model import HeadModel
+from kosparse.sparse.head_model import UNFOLLOWED, HeadModel
 from kosparse.sparse.regularizers import flops
 from kosparse.sparse.states import EncoderStates
 from kosparse.sparse.student import MARGIN, REGULARIZED, SAMPLED, Margins, Terms, presence
@@ -21,6 +21,8 @@ from kosparse.sparse.wishes import Wishes
 
 _FOLLOWED = 2000
 """Terms followed per passage, besides its own."""
+_CHECKED, _GROUP = 128, 16
+"""Passages whose active dimensions a whole network is held by, and how many it reads at a time."""
 
 
 class HeadStudent:
@@ -74,9 +76,9 @@ class HeadStudent:
 
     @torch.no_grad()
     def margins(self) -> Margins:
-        """Of every passage and a fixed draw of terms; those that are not followed count as far below."""
+        """Of every passage and a fixed draw of terms, as far as they are followed."""
         logits = self.model.logits(self.sample)
-        return Margins(logits, self.vocabulary / logits.numel())
+        return Margins(logits[logits > UNFOLLOWED], self.vocabulary / logits.numel())
 
     def shift(self, amount: float) -> None:
         """Lower every bias."""
@@ -90,6 +92,10 @@ class HeadStudent:
 
 class DocumentNetwork(Protocol):
     """A whole document encoder in training."""
+
+    def __len__(self) -> int:
+        """Number of passages."""
+        ...
 
     def parameters(self) -> list[nn.Parameter]:
         """All that learns."""
@@ -119,6 +125,10 @@ class PieceNetwork:
 
     def __init__(self, network: Any, pieces: Sequence[Sequence[int]], pad: int) -> None:
         self.network, self.pieces, self.pad = network, pieces, pad
+
+    def __len__(self) -> int:
+        """Number of passages."""
+        return len(self.pieces)
 
     def parameters(self) -> list[nn.Parameter]:
         """All weights of the network."""
@@ -178,8 +188,10 @@ class FullStudent:
 
     @torch.no_grad()
     def margins(self) -> Margins:
-        """Of the passages scored last."""
-        return self.network.margins(self._logits.detach(), self._passages)
+        """Of passages spread over the collection."""
+        sample = list(range(0, len(self.network), max(1, len(self.network) // _CHECKED)))[:_CHECKED]
+        groups = (sample[start : start + _GROUP] for start in range(0, len(sample), _GROUP))
+        return self.network.margins(torch.cat([self.network.logits(group) for group in groups]), sample)
 
     def shift(self, amount: float) -> None:
         """Raise the bar for the passages to come."""

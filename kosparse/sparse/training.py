@@ -102,7 +102,7 @@ class Trainer:
         if final < best:
             self._restore(kept)
             note("an earlier state ranked held-out queries better and is kept")
-        result.active_dims = self._hold()
+        result.active_dims = self.active.hold(self.student)
         return result
 
     def _usable(self, split: str, *, synthetic: bool | None = None) -> list[int]:
@@ -168,7 +168,7 @@ class Trainer:
 
     def _initial_scale(self) -> float:
         """Bring the student's scores to the spread of the teacher's: a mismatch here costs a run."""
-        self._hold()
+        self.active.hold(self.student)
         scores = self._held_out_scores()
         teacher = torch.from_numpy(self.data.teacher.scores[self.held_out])
         depth = min(teacher.shape[1], scores.shape[1])
@@ -177,7 +177,7 @@ class Trainer:
 
     def _validate(self, result: Trained, seconds: float, parts: dict[str, float]) -> float:
         """nDCG@10 of the held-out queries' own passages at the target; appended to the history with the KL."""
-        active = self._hold()
+        active = self.active.hold(self.student)
         scores, passages = self._held_out_scores(), self._passages(self.held_out)
         kl = float(kl_divergence(self.scale * scores, self._target(self.held_out, passages)))
         place = {passage: column for column, passage in enumerate(passages)}
@@ -186,12 +186,6 @@ class Trainer:
         ndcg = round(_ndcg(scores, own), 4)
         result.history.append({**row, "validation_ndcg@10": ndcg, "active_terms": round(active, 1), **parts})
         return ndcg
-
-    def _hold(self) -> float:
-        """Bring the student to its target, judged by the held-out queries' passages where it scores no others."""
-        if self.config.train == "all":
-            self._held_out_scores()
-        return self.active.hold(self.student)
 
     @torch.no_grad()
     def _held_out_scores(self) -> Tensor:
