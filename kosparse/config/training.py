@@ -12,13 +12,16 @@ from kosparse.config.base import StepConfig
 class PrepareBackboneConfig(StepConfig):
     """``prepare_backbone``."""
 
+    units: Literal["morphemes", "pieces"] = "morphemes"
+    """Dimensions of the sparse space. ``morphemes`` start as BM25 and are better; their query tokens are made
+    by the client. ``pieces`` of the backbone's tokenizer run inside OpenSearch as they are."""
     model: str = "packaged:multilingual-e5-small"
     """``packaged:<name>``, a hub id, or a folder with a masked language model or encoder."""
     layers: int = Field(default=12, ge=1)
     prune_vocabulary: bool = True
     max_length: int = Field(default=512, ge=16)
     active_quantile: float = Field(default=0.9, gt=0, lt=1)
-    """Output logits below this quantile start at zero, else every term would be active."""
+    """Output logits below this quantile start at zero, else every term would be active; pieces only."""
 
 
 class MineNegativesConfig(StepConfig):
@@ -56,6 +59,8 @@ class TrainSparseConfig(StepConfig):
     query_learning_rate: float = Field(default=1e-2, ge=0)
     temperature: float = Field(default=10.0, gt=0)
     """Teacher scores in [0, 1] are multiplied by this before the softmax."""
+    active_dims: float = Field(default=150.0, ge=0)
+    """Mean active dimensions per passage, held within 10 %; 0 leaves them to ``flops_weight`` alone."""
     flops_weight: float = Field(default=3e-3, ge=0)
     dictionary_weight: float = Field(default=0.1, ge=0)
     dictionary_p: float = Field(default=0.8, ge=0, le=1)

@@ -4,10 +4,11 @@ Layout::
 
     README.md               what to do, in order
     sparse_encoder/         the sentence-transformers SparseEncoder folder
-    idf.json                query weight of each token, as trained: what a SPARSE_TOKENIZE model takes
+    idf.json                query weight of each unit, as trained: what a SPARSE_TOKENIZE model takes
     corpus_idf.json         the collection's own IDF, before training
     synonyms/               Solr synonym rules and the dictionary as TSV
-    opensearch/             index template, ingest and search pipelines, example queries
+    opensearch/             index template, ingest and search pipelines, example queries; what a cluster that
+                            weighs by itself needs is left out for a model over morphemes
     ml_commons/             (later) zips of the document encoder and of the query tokenizer
     manifest.json           SHA-256 and size of every other file
 """
@@ -24,6 +25,7 @@ import jinja2
 from kosparse.errors import InputError, ResourceError
 from kosparse.export import opensearch_json as body
 from kosparse.export.hashing import file_hash, files_of
+from kosparse.export.query_weights import has_morphemes
 from kosparse.jsonl import read_json, write_json, write_lines
 
 MANIFEST = "manifest.json"
@@ -68,8 +70,9 @@ def write_bundle(
         ) from error
     write_json(folder / "idf.json", dict(query_weights if query_weights is not None else idf))
     write_json(folder / "corpus_idf.json", dict(idf))
-    _write_opensearch(folder / "opensearch", example, fusion_weight)
-    write_lines(folder / "README.md", [_readme(query_weights is not None, synonyms)])
+    morphemes = has_morphemes(model)
+    _write_opensearch(folder / "opensearch", example, fusion_weight, in_cluster=not morphemes)
+    write_lines(folder / "README.md", [_readme(query_weights is not None, morphemes, synonyms)])
     manifest = make_manifest(folder)
     write_json(folder / MANIFEST, manifest)
     return manifest
@@ -112,26 +115,28 @@ def _check(model: Path, idf: Mapping[str, float], query_weights: Mapping[str, fl
 
 
 def _write_opensearch(
-    folder: Path, example: tuple[Mapping[str, float], Mapping[str, float]], fusion_weight: float
+    folder: Path, example: tuple[Mapping[str, float], Mapping[str, float]], fusion_weight: float, *, in_cluster: bool
 ) -> None:
     query, passage = (
         {token: round(float(weight), 4) for token, weight in weights.items() if weight > 0} for weights in example
     )
     write_json(folder / "index_template.json", body.index_template())
-    write_json(folder / "ingest_pipeline.json", body.ingest_pipeline())
     write_json(folder / "search_pipeline.json", body.search_pipeline(fusion_weight))
     write_json(folder / "examples" / "passage.json", body.passage_example(passage, EXAMPLE_PASSAGE))
     write_json(folder / "examples" / "sparse_query.json", body.sparse_query(query))
-    write_json(folder / "examples" / "sparse_query_by_text.json", body.text_query(EXAMPLE_QUERY))
     write_json(folder / "examples" / "hybrid_query.json", body.hybrid_query(EXAMPLE_QUERY, query))
+    if in_cluster:
+        write_json(folder / "ingest_pipeline.json", body.ingest_pipeline())
+        write_json(folder / "examples" / "sparse_query_by_text.json", body.text_query(EXAMPLE_QUERY))
 
 
-def _readme(inference_free: bool, synonyms: Path) -> str:
+def _readme(inference_free: bool, morphemes: bool, synonyms: Path) -> str:
     template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
         _README.read_text(encoding="utf-8")
     )
     return template.render(
         inference_free=inference_free,
+        morphemes=morphemes,
         synonyms_path=body.SYNONYMS_PATH,
         model_placeholder=body.MODEL_PLACEHOLDER,
         tokenizer_placeholder=body.TOKENIZER_PLACEHOLDER,

@@ -1,4 +1,4 @@
-"""The query side of an inference-free encoder: one weight per token, read from the trained folder."""
+"""The query side of an inference-free encoder: one weight per unit, read from the trained folder."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ from pathlib import Path
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json
 
+_MORPHEMES = "query_0_MorphemeQuery"
+
+
+def has_morphemes(model: Path) -> bool:
+    """True when the model's units are morphemes, which a client cuts, and not pieces a cluster can cut."""
+    return (model / _MORPHEMES).is_dir()
+
 
 def query_weights(model: Path) -> dict[str, float] | None:
-    """Weight of each token with a positive one, as trained; None when queries need the encoder itself.
+    """Weight of each unit with a positive one, as trained; None when queries need the encoder itself.
 
     Args:
-        model: A sentence-transformers folder with a ``SparseStaticEmbedding`` for queries.
+        model: A sentence-transformers folder with a ``SparseStaticEmbedding`` or a ``MorphemeQuery`` for queries.
 
     Raises:
         InputError: Weights and tokenizer do not belong together.
     """
+    if has_morphemes(model):
+        return _morpheme_weights(model / _MORPHEMES)
     folders = sorted(path for path in model.glob("query_*SparseStaticEmbedding") if path.is_dir())
     if not folders:
         return None
@@ -34,6 +43,19 @@ def query_weights(model: Path) -> dict[str, float] | None:
     special = set(_special_tokens(folders[0]))
     by_token = {tokenizer.id_to_token(token_id): float(weights[token_id]) for token_id in range(len(weights))}
     return {token: weight for token, weight in by_token.items() if token and weight > 0 and token not in special}
+
+
+def _morpheme_weights(folder: Path) -> dict[str, float]:
+    from safetensors.numpy import load_file
+
+    names, weights = read_json(folder / "units.json"), load_file(folder / "model.safetensors")["weight"]
+    if len(names) != len(weights):
+        raise InputError(
+            f"there are {len(names):,} morphemes, the model weighs {len(weights):,}",
+            where=str(folder),
+            fix="Train again; the folder mixes two models.",
+        )
+    return {name: float(weight) for name, weight in zip(names, weights, strict=True) if weight > 0}
 
 
 def _special_tokens(folder: Path) -> list[str]:

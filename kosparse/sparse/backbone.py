@@ -1,9 +1,7 @@
-"""From a dense encoder to a masked language model that is sparse before any training.
+"""From a dense encoder to a backbone: vocabulary cut to the collection, output ready for training.
 
-The output row of a term is the mean of the contextual states of its occurrences, mixed with the dense
-vector of the term by itself: the first makes a document's own terms light up, the second their
-neighbours. Logits are standardised per term over the collection and shifted, so that only the top
-``1 - active_quantile`` of them start above zero; without that, every term of every text is active.
+Which output depends on the units of the sparse space: a masked-language-model head over word pieces, or a
+head of our own over the collection's morphemes.
 """
 
 from __future__ import annotations
@@ -12,23 +10,24 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from tokenizers import Tokenizer
+from torch import nn
 
+from kosparse.corpus.morphemes import content_morphemes_of
+from kosparse.corpus.units import Morphemes
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json, write_json
-from kosparse.progress import note, track
-from kosparse.sparse.head import find_head, make_linear, set_output
-from kosparse.sparse.states import EncoderStates, encoder_states, read
+from kosparse.progress import note
+from kosparse.sparse.dense_rows import dense_rows
+from kosparse.sparse.morpheme_head import Saturation, calibrated_head, prior, save_head
+from kosparse.sparse.piece_head import calibrate, piece_rows
+from kosparse.sparse.probe import Probe
+from kosparse.sparse.states import EncoderStates, encoder_states
 from kosparse.sparse.vocabulary import prune, used_pieces, vocabulary, with_prefix
 
-_DENSE_SHARE = 0.5
-"""Weight of a term's own dense vector beside the mean of its contextual states."""
-_BLOCK = 50_000
-"""Tokens read at a time."""
 _SAMPLE = 2000
 """Passages the output is calibrated on."""
 
@@ -44,8 +43,9 @@ def build_backbone(
     prune_vocabulary: bool,
     max_length: int,
     active_quantile: float,
+    units: Literal["morphemes", "pieces"],
 ) -> dict[str, float]:
-    """Write a masked language model folder; return what became of it.
+    """Write a masked language model folder, with a head over morphemes beside it if asked; return what became of it.
 
     Args:
         location: Hub id or folder of an encoder or a masked language model.
@@ -56,13 +56,14 @@ def build_backbone(
         layers: Encoder layers kept, counted from the input.
         prune_vocabulary: Keep only the word pieces that occur.
         max_length: Longest input, special tokens included.
-        active_quantile: Share of logits that start at or below zero.
+        active_quantile: Share of logits that start at or below zero; pieces only.
+        units: Of the sparse space.
 
     Returns:
         ``terms``, ``parameters``, ``active_terms`` (mean per passage before training).
 
     Raises:
-        InputError: The model cannot be loaded, or has no head we know.
+        InputError: The model cannot be loaded, has no head we know, or there is no text to make units of.
     """
     from transformers import AutoModelForMaskedLM
 
@@ -83,17 +84,25 @@ def build_backbone(
     sample = list(passages[:: max(1, len(passages) // _SAMPLE)])[:_SAMPLE]
     body = body_fingerprint(model, tokenizer)
     states = encoder_states(model, tokenizer, sample, cache=cache, body=body, max_length=max_length)
-    terms = vocabulary(tokenizer_json)
-    rows = _term_rows(model, tokenizer_json, terms, states, query_prefix)
-    active = _calibrate(model, rows, states, active_quantile)
+    plain = Tokenizer.from_str(json.dumps(tokenizer_json))
+    if units == "pieces":
+        rows = piece_rows(dense_rows(model, _pieces_alone(plain, query_prefix), tokenizer.pad_token_id), states)
+        probe = calibrate(model, rows, states, active_quantile)
+        terms, active = len(rows), probe.active * len(rows)
+    else:
+        terms, active, probe = _morpheme_head(folder, model, plain, query_prefix, passages, sample, states)
     model.save_pretrained(folder)
     numbers = {
-        "terms": float(len(terms)),
+        "terms": float(terms),
         "parameters": float(sum(parameter.numel() for parameter in model.parameters())),
         "active_terms": active,
+        "probe_active": probe.active_before,
+        "probe_alike": probe.alike_before,
     }
-    write_json(folder / "backbone.json", {"source": Path(location).name, "max_length": max_length, **numbers})
-    note(f"backbone: {len(terms):,} terms, {active:.0f} of them active per passage before training")
+    described = {"source": Path(location).name, "units": units, "max_length": max_length}
+    write_json(folder / "backbone.json", {**described, **numbers})
+    note(probe.line())
+    note(f"backbone: {terms:,} {units}, {active:.0f} of them active per passage before training")
     return numbers
 
 
@@ -161,7 +170,6 @@ def _cut(model: Any, kept: Sequence[int], layers: int) -> None:
 
 
 def _save_tokenizer(folder: Path, location: str | Path, content: dict[str, Any], max_length: int) -> Any:
-    from tokenizers import Tokenizer
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     source = AutoTokenizer.from_pretrained(str(location), use_fast=True)
@@ -180,59 +188,35 @@ def _prefixes(location: str | Path) -> tuple[str, str]:
     return prompts.get("passage") or prompts.get("document") or "", prompts.get("query") or ""
 
 
-@torch.no_grad()
-def _term_rows(model: Any, content: dict[str, Any], terms: Sequence[str], states: EncoderStates, prefix: str) -> Tensor:
-    """One unit row per term: contextual mean (where it occurs) plus its own dense vector."""
-    ids = torch.from_numpy(states.pieces.astype(np.int64))
-    hidden = states.values.shape[1]
-    count = torch.bincount(ids, minlength=len(terms)).float()
-    total, center = torch.zeros(len(terms), hidden), torch.zeros(hidden)
-    for start in range(0, len(ids), _BLOCK):
-        block = torch.from_numpy(states.values[start : start + _BLOCK].astype(np.float32))
-        total.index_add_(0, ids[start : start + _BLOCK], block)
-        center += block.sum(0)
-    center /= max(len(ids), 1)
-    contextual = _unit(total / count.clamp(min=1)[:, None] - center)
-    contextual[count == 0] = 0
-    dense = _term_vectors(model, content, terms, prefix)
-    return _unit(contextual + _DENSE_SHARE * _unit(dense - dense.mean(0)))
-
-
-@torch.no_grad()
-def _term_vectors(model: Any, content: dict[str, Any], terms: Sequence[str], prefix: str) -> Tensor:
-    """Each term alone through the encoder, mean-pooled: shape [terms, hidden]."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_str(json.dumps(content))
+def _pieces_alone(tokenizer: Tokenizer, prefix: str) -> list[list[int]]:
+    """Token ids of each piece by itself, as the encoder expects a query."""
     before = tokenizer.encode(prefix.strip(), add_special_tokens=False).ids if prefix else []
     frame = tokenizer.encode("").ids
-    rows = [[*frame[:1], *before, term, *frame[1:]] for term in range(len(terms))]
-    vectors = torch.empty(len(terms), model.config.hidden_size)
+    return [[*frame[:1], *before, piece, *frame[1:]] for piece in range(tokenizer.get_vocab_size())]
+
+
+def _morpheme_head(
+    folder: Path,
+    model: Any,
+    tokenizer: Tokenizer,
+    prefix: str,
+    passages: Sequence[str],
+    sample: Sequence[str],
+    states: EncoderStates,
+) -> tuple[int, float, Probe]:
+    """Write the morphemes of the collection and their head; how many there are and how many are active."""
+    found = content_morphemes_of(list(passages))
+    names = sorted({name for text in found for name in text})
+    if not names:
+        raise InputError(
+            "the passages hold no word that can be searched for", where="passages", fix="Check the corpus."
+        )
+    alone = [line.ids for line in tokenizer.encode_batch([f"{prefix}{name}" for name in names])]
     pad = tokenizer.token_to_id("<pad>") or tokenizer.token_to_id("[PAD]") or 0
-    for lines, states in read(model, [np.asarray(row, dtype=np.int32) for row in rows], pad):
-        for line, state in zip(lines, states, strict=True):
-            vectors[line] = state[: len(rows[line])].mean(0)
-    return vectors
-
-
-@torch.no_grad()
-def _calibrate(model: Any, rows: Tensor, states: EncoderStates, quantile: float) -> float:
-    """Set the head so that the stated share of logits is above zero; mean active terms per passage."""
-    center = torch.from_numpy(states.values.astype(np.float32)).mean(0)
-    head = find_head(model)
-    make_linear(head, torch.eye(rows.shape[1]), center)
-    head = set_output(model, head, rows, torch.zeros(len(rows)))
-    best = torch.empty(len(states), len(rows))
-    for text in track(range(len(states)), "calibrating", unit="passages"):
-        best[text] = head.logits(states.of(text)).amax(0)
-    mean, deviation = best.mean(0), best.std(0, correction=0).clamp(min=1e-4)
-    standard = ((best - mean) / deviation).flatten()
-    picked = standard[:: max(1, len(standard) // 1_000_000)]
-    threshold = float(torch.quantile(picked, quantile))
-    head.decoder.weight.copy_(rows / deviation[:, None])
-    head.decoder.bias.copy_(-mean / deviation - threshold)
-    return float((standard > threshold).float().mean() * len(rows))
-
-
-def _unit(rows: Tensor) -> Tensor:
-    return rows / rows.norm(dim=1, keepdim=True).clamp(min=1e-9)
+    saturation = Saturation(sum(len(text) for text in found) / len(found))
+    head, logits, probe = calibrated_head(dense_rows(model, alone, pad), states)
+    units = Morphemes(names)
+    own = saturation.of(units.of(sample), len(names))
+    save_head(folder, units, head, saturation)
+    active = float((logits + prior(own, head.threshold) > 0).float().sum(1).mean())
+    return len(names), active, probe

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kosparse.config import TrainSparseConfig
+from kosparse.corpus.units import UNITS_FILE, Units, load_units
 from kosparse.records import SynonymEntry
 from kosparse.sparse.backbone import body_fingerprint, load_backbone
 from kosparse.sparse.head import find_head
-from kosparse.sparse.model import save_sparse_model
-from kosparse.sparse.states import encoder_states
-from kosparse.sparse.students import FullStudent, HeadStudent
+from kosparse.sparse.model import save_morpheme_model, save_sparse_model
+from kosparse.sparse.morpheme_head import load_head
+from kosparse.sparse.morpheme_modules import MorphemeDocument
+from kosparse.sparse.morpheme_student import MorphemeNetwork, MorphemeStudent
+from kosparse.sparse.states import EncoderStates, encoder_states
+from kosparse.sparse.student import Student, Terms
+from kosparse.sparse.students import FullStudent, HeadStudent, PieceNetwork
 from kosparse.sparse.training import Trained, Trainer
 from kosparse.sparse.training_set import TrainingSet
-from kosparse.sparse.wishes import Wishes, dictionary_wishes
+from kosparse.sparse.wishes import dictionary_wishes
 
 
 def fit(
@@ -34,7 +38,7 @@ def fit(
     entries: Sequence[SynonymEntry],
     cache: Path,
 ) -> tuple[Trained, int]:
-    """Train and write a folder that plain sentence-transformers loads.
+    """Train and write a model folder; one over word pieces loads in plain sentence-transformers.
 
     Args:
         config: Settings.
@@ -52,15 +56,55 @@ def fit(
     torch.manual_seed(config.seed)
     network, tokenizer, max_length = load_backbone(backbone)
     texts = [passage.text for passage in data.passages]
-    wishes = dictionary_wishes(tokenizer, texts, entries, config.dictionary_p)
-    start = query_weights(tokenizer, idf, boosts)
-    student = _student(config, network, tokenizer, texts, max_length, start, wishes, cache)
-    encoded = tokenizer([query.text for query in data.queries], add_special_tokens=False)["input_ids"]
-    pieces = [np.unique(np.asarray(ids, dtype=np.int64)) for ids in encoded]
-    with _one_thread(config):
-        trained = Trainer(config, data, student, pieces).run()
-    save_sparse_model(folder, backbone, network.cpu(), student.finish(network))
+    units = load_units(backbone)
+    wishes = dictionary_wishes(units, texts, entries, config.dictionary_p)
+    start = query_weights(units, idf, boosts)
+    asked = [np.unique(np.asarray(ids, dtype=np.int64)) for ids in units.of([query.text for query in data.queries])]
+
+    def states() -> EncoderStates:
+        body = body_fingerprint(network, tokenizer)
+        return encoder_states(network, tokenizer, texts, cache=cache, body=body, max_length=max_length)
+
+    def pieces() -> list[list[int]]:
+        return list(tokenizer(texts, truncation=True, max_length=max_length)["input_ids"])
+
+    student: HeadStudent | MorphemeStudent | FullStudent
+    if (backbone / UNITS_FILE).is_file():
+        names, head, average = load_head(backbone)
+        own = average.of(names.of(texts), len(names.names))
+        document = MorphemeDocument(network, tokenizer, names, average, head)
+        if config.train == "all":
+            student = FullStudent(MorphemeNetwork(document.to(_device(config)).eval(), pieces(), own), start, wishes)
+        else:
+            student = MorphemeStudent(head, states(), own, start, wishes, config.seed)
+        trained = _train(config, data, student, asked)
+        query = student.finish(head)
+        save_morpheme_model(folder, document.cpu(), query)
+    else:
+        if config.train == "all":
+            whole = PieceNetwork(network.to(_device(config)).eval(), pieces(), tokenizer.pad_token_id)
+            student = FullStudent(whole, start, wishes)
+        else:
+            student = HeadStudent(find_head(network), states(), start, wishes, config.seed)
+        trained = _train(config, data, student, asked)
+        save_sparse_model(folder, backbone, network.cpu(), student.finish(network))
     return trained, len(wishes.wanted)
+
+
+def query_weights(units: Units, idf: Mapping[str, float], boosts: Mapping[str, float]) -> Tensor:
+    """IDF times trend boost for each unit; one without an IDF, such as a special token, weighs 0: shape [units]."""
+    return torch.tensor([float(idf.get(name, 0.0)) * float(boosts.get(name, 1.0)) for name in units.names])
+
+
+def _train(config: TrainSparseConfig, data: TrainingSet, student: Student, asked: Sequence[Terms]) -> Trained:
+    with _one_thread(config):
+        return Trainer(config, data, student, asked).run()
+
+
+def _device(config: TrainSparseConfig) -> str:
+    if config.device != "auto":
+        return config.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @contextmanager
@@ -73,30 +117,3 @@ def _one_thread(config: TrainSparseConfig) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def query_weights(tokenizer: Any, idf: Mapping[str, float], boosts: Mapping[str, float]) -> Tensor:
-    """IDF times trend boost for each term; special tokens weigh nothing: shape [terms]."""
-    tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    weights = torch.tensor([float(idf.get(token, 0.0)) * float(boosts.get(token, 1.0)) for token in tokens])
-    weights[torch.tensor(tokenizer.all_special_ids)] = 0.0
-    return weights
-
-
-def _student(
-    config: TrainSparseConfig,
-    network: Any,
-    tokenizer: Any,
-    texts: Sequence[str],
-    max_length: int,
-    start: Tensor,
-    wishes: Wishes,
-    cache: Path,
-) -> HeadStudent | FullStudent:
-    if config.train == "all":
-        device = ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
-        pieces = tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"]
-        return FullStudent(network.to(device).train(), pieces, tokenizer.pad_token_id, start, wishes)
-    body = body_fingerprint(network, tokenizer)
-    states = encoder_states(network, tokenizer, texts, cache=cache, body=body, max_length=max_length)
-    return HeadStudent(find_head(network), states, start, wishes, config.seed)

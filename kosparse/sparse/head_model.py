@@ -10,12 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from kosparse.sparse.activation import activate
 from kosparse.sparse.winners import Winners
 
-
-def activate(logits: Tensor) -> Tensor:
-    """log(1 + log(1 + relu(x))), OpenSearch's ``l0`` activation (Shen et al. 2025, arXiv 2504.14839)."""
-    return torch.log1p(torch.log1p(torch.relu(logits)))
+UNFOLLOWED = -1e4
+"""Logit of terms that are not followed."""
 
 
 class HeadModel(nn.Module):
@@ -28,16 +27,20 @@ class HeadModel(nn.Module):
         self.query = nn.Parameter(query.clone())
         self.winners = winners
 
-    def weights(self, terms: NDArray[np.int64]) -> Tensor:
-        """Weights of some terms in every passage: shape [passages, len(terms)], >= 0."""
+    def logits(self, terms: NDArray[np.int64]) -> Tensor:
+        """Logits of some terms in every passage, far below zero where not followed: shape [passages, len(terms)]."""
         entries, bounds = self.winners.select(terms)
         picked = torch.from_numpy(terms)
         column = torch.repeat_interleave(torch.arange(len(terms)), torch.from_numpy(np.diff(bounds)))
         states = self.winners.states.index_select(0, self.winners.rows[entries])
         logits = _Dots.apply(self.rows[picked], states, bounds) + self.bias[picked].index_select(0, column)
         place = self.winners.passages[entries] * len(terms) + column
-        table = torch.zeros(self.winners.passage_count * len(terms))
-        return table.index_copy(0, place, activate(logits)).view(-1, len(terms))
+        table = torch.full((self.winners.passage_count * len(terms),), UNFOLLOWED)
+        return table.index_copy(0, place, logits).view(-1, len(terms))
+
+    def weights(self, terms: NDArray[np.int64]) -> Tensor:
+        """Weights of some terms in every passage: shape [passages, len(terms)], >= 0."""
+        return activate(self.logits(terms))
 
     def scores(self, weights: Tensor, terms: NDArray[np.int64], queries: list[NDArray[np.int64]]) -> Tensor:
         """Scores of queries against every passage: shape [queries, passages].
@@ -78,8 +81,3 @@ class _Dots(torch.autograd.Function):
             if len(active):
                 output[term] = gradient[start:end][active] @ states[start:end][active].float()
         return output, None, None
-
-
-def terms_of(queries: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """All distinct terms of the queries, ascending."""
-    return np.unique(np.concatenate(queries)) if queries else np.empty(0, dtype=np.int64)

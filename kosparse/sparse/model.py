@@ -1,22 +1,26 @@
 """The trained model: a sentence-transformers SparseEncoder folder, written and read.
 
-Inference-free: a query is the set of its word pieces, each with a stored weight; a document goes through
-the masked language model. The folder needs nothing of ours to be loaded.
+Inference-free: a query is the set of its units, each with a stored weight; a document goes through the
+encoder. A folder over word pieces needs nothing of ours to be loaded; one over morphemes needs this package.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix, vstack
 
 from kosparse.errors import InputError
+from kosparse.jsonl import read_json
 from kosparse.progress import Bar
 from kosparse.sparse.vocabulary import readable
+
+if TYPE_CHECKING:
+    from kosparse.sparse.morpheme_modules import MorphemeDocument
 
 ACTIVATION: Literal["log1p_relu"] = "log1p_relu"
 """log(1 + log(1 + relu(x))): weights stay below about 1.5 (Geng et al. 2025, arXiv 2504.14839)."""
@@ -54,6 +58,24 @@ def save_sparse_model(folder: Path, backbone: Path, model: Any, query_weights: t
         SparseEncoder(modules=[router], similarity_fn_name="dot", device="cpu").save(str(folder))
 
 
+def save_morpheme_model(folder: Path, document: MorphemeDocument, query_weights: torch.Tensor) -> None:
+    """Write a SparseEncoder folder: Router(query: weights of morphemes, document: encoder and head).
+
+    Args:
+        folder: Where to write.
+        document: The trained document side, on the CPU.
+        query_weights: One weight >= 0 per morpheme, shape [units].
+    """
+    from sentence_transformers import SparseEncoder
+    from sentence_transformers.sparse_encoder.modules import Router
+
+    from kosparse.sparse.morpheme_modules import MorphemeQuery
+
+    query = MorphemeQuery(document.units, query_weights.detach().clone())
+    router = Router.for_query_document(query_modules=[query], document_modules=[document])
+    SparseEncoder(modules=[router], similarity_fn_name="dot", device="cpu").save(str(folder))
+
+
 def load_sparse_model(folder: Path | str, device: str | None = None) -> SparseModel:
     """Load a SparseEncoder folder.
 
@@ -65,7 +87,9 @@ def load_sparse_model(folder: Path | str, device: str | None = None) -> SparseMo
     if not (Path(folder) / "modules.json").is_file():
         raise InputError("there is no sparse model here", where=str(folder), fix="Give a folder train_sparse wrote.")
     try:
-        return SparseModel(SparseEncoder(str(folder), device=device or _device()))
+        # Classes beyond sentence-transformers are loaded by name, so only ours are let in.
+        ours = _only_ours(Path(folder))
+        return SparseModel(SparseEncoder(str(folder), device=device or _device(), trust_remote_code=ours))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"cannot load the sparse model: {error}", where=str(folder), fix="Train it again, or check the files."
@@ -121,6 +145,16 @@ def _csr(tensor: torch.Tensor) -> csr_matrix:
     sparse = tensor.coalesce()
     rows, columns = sparse.indices().numpy()
     return csr_matrix((sparse.values().numpy(), (rows, columns)), shape=tuple(sparse.shape), dtype=np.float32)
+
+
+def _only_ours(folder: Path) -> bool:
+    """True when the folder's classes are sentence-transformers' or ours, and some are ours."""
+    named = [module["type"] for module in read_json(folder / "modules.json")]
+    for router in folder.rglob("router_config.json"):
+        named += read_json(router)["types"].values()
+    ours = [name.startswith("kosparse.sparse.") for name in named]
+    known = [name.startswith(("sentence_transformers.", "kosparse.sparse.")) for name in named]
+    return all(known) and any(ours)
 
 
 def _device() -> str:

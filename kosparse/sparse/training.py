@@ -13,43 +13,23 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kosparse.config import TrainSparseConfig
 from kosparse.errors import InputError, KosparseError
 from kosparse.progress import Bar, note
+from kosparse.sparse.active_dims import ActiveDims
 from kosparse.sparse.losses import kl_divergence, teacher_target
+from kosparse.sparse.student import Student, Terms
 from kosparse.sparse.training_set import TrainingSet
 
 _VALIDATIONS = 6
 _VALIDATION_QUERIES = 300
-
-Terms = NDArray[np.int64]
-
-
-class Student(Protocol):
-    """A sparse encoder in training, whatever part of it moves."""
-
-    def groups(self, config: TrainSparseConfig) -> list[dict[str, Any]]:
-        """Parameter groups for the optimizer, each with its learning rate."""
-        ...
-
-    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Scores of queries against passages, [queries, passages], and the penalty that keeps vectors sparse."""
-        ...
-
-    def active_terms(self) -> float:
-        """Mean active terms per passage, estimated."""
-        ...
-
-    def dictionary(self, passages: Sequence[int]) -> Tensor:
-        """Penalty for verified translations that are not active."""
-        ...
+_HOLD_EVERY = 20
+"""Steps between two corrections of the active dimensions."""
 
 
 @dataclass
@@ -58,6 +38,8 @@ class Trained:
 
     history: list[dict[str, float]] = field(default_factory=list)
     steps: int = 0
+    active_dims: float = 0.0
+    """Mean active dimensions per passage of the state that was kept."""
 
 
 class Trainer:
@@ -67,20 +49,20 @@ class Trainer:
         config: Settings.
         data: Queries, passages and teacher scores.
         student: What learns. It is changed in place and left in its best state.
-        pieces: The distinct word pieces of each query.
+        units: The distinct units of each query.
 
     Raises:
         InputError: No query is left to train on.
     """
 
-    def __init__(self, config: TrainSparseConfig, data: TrainingSet, student: Any, pieces: Sequence[Terms]) -> None:
-        self.config, self.data, self.student, self.pieces = config, data, student, pieces
+    def __init__(self, config: TrainSparseConfig, data: TrainingSet, student: Student, units: Sequence[Terms]) -> None:
+        self.config, self.data, self.student, self.units = config, data, student, units
         self.random = np.random.default_rng(config.seed)
         self.synthetic = self._usable("train", synthetic=True)
         self.pseudo = self._usable("train", synthetic=False)
         if not self.synthetic and not self.pseudo:
             raise InputError(
-                "no query is left to train on: all belong to validation documents or hold no known word piece",
+                "no query is left to train on: all belong to validation documents or hold no known unit",
                 where="training_set",
                 fix="Give more documents, or set build_training_set.pseudo_queries above 0.",
             )
@@ -93,6 +75,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.scale = 1.0
+        self.active = ActiveDims(config.active_dims)
 
     def run(self) -> Trained:
         """Train until ``max_steps`` or ``max_seconds``.
@@ -103,33 +86,33 @@ class Trainer:
         result, started = Trained(), time.monotonic()
         self.scale = self._initial_scale()
         best, kept = self._validate(result, 0.0, {}), self._state()
-        bar, checked = Bar("training", self.config.max_steps, "steps"), 0.0
-        while result.steps < self.config.max_steps:
-            elapsed = time.monotonic() - started
-            if elapsed >= self.config.max_seconds:
-                break
+        bar, between = Bar("training", self.config.max_steps, "steps"), max(1, self.config.max_steps // _VALIDATIONS)
+        while result.steps < self.config.max_steps and time.monotonic() - started < self.config.max_seconds:
             self._decay(result.steps / self.config.max_steps)
             parts = self._step()
             result.steps += 1
+            if result.steps % _HOLD_EVERY == 0:
+                self.active.hold(self.student)
             bar.advance()
-            if elapsed - checked > self.config.max_seconds / _VALIDATIONS:
-                checked = elapsed
-                best, kept = self._keep_better(best, kept, self._validate(result, elapsed, parts))
+            if result.steps % between == 0:
+                score = self._validate(result, time.monotonic() - started, parts)
+                best, kept = self._keep_better(best, kept, score)
         bar.close()
         final = self._validate(result, time.monotonic() - started, {})
         if final < best:
             self._restore(kept)
             note("an earlier state ranked held-out queries better and is kept")
+        result.active_dims = self.active.hold(self.student)
         return result
 
     def _usable(self, split: str, *, synthetic: bool | None = None) -> list[int]:
-        return [row for row in self.data.rows(split, synthetic=synthetic) if len(self.pieces[row])]
+        return [row for row in self.data.rows(split, synthetic=synthetic) if len(self.units[row])]
 
     def _step(self) -> dict[str, float]:
         """One optimizer step; the parts of the loss."""
         chosen = self._draw()
         passages = self._passages(chosen)
-        scores, sparsity = self.student.scores([self.pieces[query] for query in chosen], passages)
+        scores, sparsity = self.student.scores([self.units[query] for query in chosen], passages)
         kl = kl_divergence(self.scale * scores, self._target(chosen, passages))
         wishes = self.student.dictionary(passages)
         loss = kl + self.config.flops_weight * sparsity + self.config.dictionary_weight * wishes
@@ -185,27 +168,29 @@ class Trainer:
 
     def _initial_scale(self) -> float:
         """Bring the student's scores to the spread of the teacher's: a mismatch here costs a run."""
-        passages = self._passages(self.held_out)
-        with torch.no_grad():
-            scores, _ = self.student.scores([self.pieces[query] for query in self.held_out], passages)
+        self.active.hold(self.student)
+        scores = self._held_out_scores()
         teacher = torch.from_numpy(self.data.teacher.scores[self.held_out])
         depth = min(teacher.shape[1], scores.shape[1])
         spread = float(scores.topk(depth, dim=1).values.std(1, correction=0).mean())
         return self.config.temperature * float(teacher.std(1, correction=0).mean()) / max(spread, 1e-6)
 
     def _validate(self, result: Trained, seconds: float, parts: dict[str, float]) -> float:
-        """nDCG@10 of the held-out queries' own passages; appended to the history with the KL."""
-        passages = self._passages(self.held_out)
-        with torch.no_grad():
-            scores, _ = self.student.scores([self.pieces[query] for query in self.held_out], passages)
-            kl = float(kl_divergence(self.scale * scores, self._target(self.held_out, passages)))
+        """nDCG@10 of the held-out queries' own passages at the target; appended to the history with the KL."""
+        active = self.active.hold(self.student)
+        scores, passages = self._held_out_scores(), self._passages(self.held_out)
+        kl = float(kl_divergence(self.scale * scores, self._target(self.held_out, passages)))
         place = {passage: column for column, passage in enumerate(passages)}
         own = torch.tensor([place[self.own[self.data.queries[query].passage_id]] for query in self.held_out])
         row = {"step": result.steps, "seconds": round(seconds, 1), "validation_kl": round(kl, 4)}
         ndcg = round(_ndcg(scores, own), 4)
-        active = round(self.student.active_terms(), 1)
-        result.history.append({**row, "validation_ndcg@10": ndcg, "active_terms": active, **parts})
+        result.history.append({**row, "validation_ndcg@10": ndcg, "active_terms": round(active, 1), **parts})
         return ndcg
+
+    @torch.no_grad()
+    def _held_out_scores(self) -> Tensor:
+        passages = self._passages(self.held_out)
+        return self.student.scores([self.units[query] for query in self.held_out], passages)[0]
 
     def _decay(self, done: float) -> None:
         """Learning rates fall linearly with the share of steps that is done; the clock has no say."""

@@ -1,4 +1,4 @@
-"""Turn an encoder into a masked language model whose terms are sparse from the start."""
+"""Turn an encoder into a backbone whose vectors are sparse from the start."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from kosparse.records import AlignedText, Passage
 from kosparse.settings import settings
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 
-_RECIPE = 1
+_RECIPE = 2
 """Raised when the same inputs would give another backbone."""
+_METRICS = ("terms", "parameters", "active_terms", "probe_active", "probe_alike")
 
 
 @step
@@ -47,12 +48,13 @@ def run(config: PrepareBackboneConfig, *, passages: InPath, parallel: InPath, ba
             prune_vocabulary=config.prune_vocabulary,
             max_length=config.max_length,
             active_quantile=config.active_quantile,
+            units=config.units,
         )
         shutil.rmtree(kept, ignore_errors=True)
         os.replace(fresh, kept)
     shutil.copytree(kept, backbone)
     described = read_json(backbone / "backbone.json")
-    numbers = {name: float(described[name]) for name in ("terms", "parameters", "active_terms")}
+    numbers = {name: float(described[name]) for name in _METRICS}
     return {**numbers, "reused": float(reused)}
 
 

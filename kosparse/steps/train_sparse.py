@@ -23,7 +23,7 @@ def run(
     model: OutPath,
     history: OutPath,
 ) -> Metrics:
-    """Train, keep the best state, and write a folder that plain sentence-transformers loads."""
+    """Train, keep the best state, and write a sentence-transformers folder."""
     from kosparse.sparse.fit import fit
     from kosparse.sparse.training_set import TrainingSet
 
@@ -44,6 +44,6 @@ def run(
         "validation_kl_at_start": first["validation_kl"],
         "validation_kl": best["validation_kl"],
         "validation_ndcg@10": best["validation_ndcg@10"],
-        "active_terms": best["active_terms"],
+        "active_terms": trained.active_dims,
         "passages_with_dictionary_terms": float(wishing),
     }

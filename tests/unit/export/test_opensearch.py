@@ -78,6 +78,17 @@ def test_an_encoder_that_needs_the_network_for_queries_exports_the_corpus_idf(bu
     assert "for reference only" in (bundle / "bundle" / "README.md").read_text(encoding="utf-8")
 
 
+def test_what_a_cluster_would_need_kiwi_for_is_left_out(bundle):
+    (bundle / "model" / "query_0_MorphemeQuery").mkdir()
+    manifest = _write(bundle)
+
+    assert not {"opensearch/ingest_pipeline.json", "opensearch/examples/sparse_query_by_text.json"} & set(
+        manifest["files"]
+    )
+    text = (bundle / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert "load_sparse_model" in text and "SPARSE_TOKENIZE" not in text
+
+
 def test_a_folder_that_is_no_model_is_refused(bundle):
     (bundle / "model" / "modules.json").unlink()
     with pytest.raises(InputError, match="modules.json"):

@@ -38,3 +38,22 @@ def test_a_tokenizer_larger_than_the_weights_is_refused(model, tmp_path):
     save_file({"weight": np.ones(3, dtype=np.float32)}, str(folder / "model.safetensors"))
     with pytest.raises(InputError, match="the model weighs 3"):
         query_weights(tmp_path)
+
+
+def test_weights_of_morphemes_are_those_with_a_positive_one(tmp_path):
+    import json
+
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    from kosparse.export.query_weights import has_morphemes
+
+    folder = tmp_path / "query_0_MorphemeQuery"
+    folder.mkdir()
+    (folder / "units.json").write_text(json.dumps(["셀", "표"]), encoding="utf-8")
+    save_file({"weight": np.array([1.5, 0.0], dtype=np.float32)}, str(folder / "model.safetensors"))
+    assert query_weights(tmp_path) == {"셀": 1.5} and has_morphemes(tmp_path)
+
+    save_file({"weight": np.ones(3, dtype=np.float32)}, str(folder / "model.safetensors"))
+    with pytest.raises(InputError, match="2 morphemes, the model weighs 3"):
+        query_weights(tmp_path)

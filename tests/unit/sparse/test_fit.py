@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kosparse.config import TrainSparseConfig
+from kosparse.corpus.units import load_units
 from kosparse.errors import InputError, KosparseError
 from kosparse.records import Passage, TrainingQuery
 from kosparse.sparse.backbone import build_backbone, load_backbone
@@ -19,8 +20,8 @@ from tests.data.make_corpus import write
 from tests.fakes.tiny_encoder import write_tiny_encoder
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
+@pytest.fixture(scope="module", params=["morphemes", "pieces"])
+def tiny(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fit")
     lines = (write(folder / "corpus") / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["text"] for line in lines]
@@ -35,6 +36,7 @@ def tiny(tmp_path_factory):
         prune_vocabulary=True,
         max_length=64,
         active_quantile=0.8,
+        units=request.param,
     )
     return folder, texts, numbers
 
@@ -59,19 +61,29 @@ def data(tiny):
 
 def train(tiny, data, folder: Path, **settings):
     root, _, _ = tiny
-    config = TrainSparseConfig(max_steps=6, **settings)
-    idf = {token: 1.0 for token in load_backbone(root / "backbone")[1].get_vocab()}
+    config = TrainSparseConfig(**{"max_steps": 6, "active_dims": 60.0, **settings})
+    units = load_units(root / "backbone")
+    idf = {name: 1.0 for name in units.names if name not in units.special}
     return fit(config, data, root / "backbone", folder, idf=idf, boosts={}, entries=[], cache=root / "states")
+
+
+def kind(tiny):
+    return json.loads((tiny[0] / "backbone" / "backbone.json").read_text(encoding="utf-8"))["units"]
 
 
 def test_the_backbone_is_sparse_before_training(tiny):
     _, _, numbers = tiny
 
-    # A fifth of all logits was asked to start above zero.
-    assert numbers["active_terms"] == pytest.approx(0.2 * numbers["terms"], rel=0.05)
+    if kind(tiny) == "pieces":
+        # A fifth of all logits was asked to start above zero.
+        assert numbers["active_terms"] == pytest.approx(0.2 * numbers["terms"], rel=0.05)
+    else:
+        assert 0 < numbers["active_terms"] < 0.5 * numbers["terms"]
 
 
-def test_a_loaded_backbone_gives_what_was_calibrated(tiny):
+def test_a_loaded_backbone_of_pieces_gives_what_was_calibrated(tiny):
+    if kind(tiny) != "pieces":
+        pytest.skip("its head is not the network's")
     import torch
 
     folder, texts, numbers = tiny
@@ -82,6 +94,18 @@ def test_a_loaded_backbone_gives_what_was_calibrated(tiny):
 
     active = float((logits.amax(1) > 0).float().sum(1).mean())
     assert active == pytest.approx(numbers["active_terms"], rel=0.05)
+
+
+@pytest.mark.parametrize("way", ["head", "all"])
+@pytest.mark.parametrize("target", [30.0, 60.0, 90.0])
+def test_active_dimensions_are_held_at_the_target(tiny, data, tmp_path, way, target):
+    _, texts, _ = tiny
+
+    trained, _ = train(tiny, data, tmp_path / "model", train=way, batch_size=4, active_dims=target)
+
+    weights = load_sparse_model(tmp_path / "model").encode_documents(texts)
+    assert trained.active_dims == pytest.approx(target, rel=0.1)
+    assert weights.nnz / 40 == pytest.approx(target, rel=0.1)
 
 
 @pytest.mark.parametrize("way", ["head", "all"])

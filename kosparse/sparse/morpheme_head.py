@@ -1,0 +1,160 @@
+"""From encoder states to weights over morphemes, on top of the text's own morphemes.
+
+The weight of a unit is ``activate(prior + peak + mean + bias)``. For a unit that stands in the text, the
+prior is the logit at which ``activate`` gives its BM25 saturation, so with all else at zero the model *is*
+BM25 (the query side carries the IDF); for every other unit it is ``-threshold``. ``peak`` is the best match
+of the unit's row with any one token, ``mean`` the match with the whole text.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from kosparse.corpus.units import UNITS_FILE, Morphemes
+from kosparse.errors import InputError
+from kosparse.jsonl import read_json, write_json
+from kosparse.progress import track
+from kosparse.sparse.activation import inverse
+from kosparse.sparse.probe import Probe
+from kosparse.sparse.states import EncoderStates
+
+_K1, _B = 1.2, 0.75
+"""BM25's, as in ``evaluation.bm25``."""
+_PEAK_SHARE, _MEAN_SHARE, _SHIFT = 0.15, 0.2, 1.5
+"""Weights of the two standardised matches, and the z-score at which they begin to count. Chosen in a pilot on the
+sample collection with its test scores in view."""
+_HEAD, _SATURATION = "head.safetensors", "saturation.json"
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """BM25 without its IDF: ``tf / (tf + k1 (1 - b + b length / average))``, in [0, 1).
+
+    Args:
+        average_length: Mean units per text of the collection, > 0.
+    """
+
+    average_length: float
+
+    def of(self, texts: Sequence[Sequence[int]], units: int) -> Tensor:
+        """Saturation of each text's units: shape [len(texts), units].
+
+        Args:
+            texts: Unit ids, repeats kept.
+            units: Number of dimensions.
+        """
+        table = torch.zeros(len(texts), units)
+        for row, found in enumerate(texts):
+            counts = Counter(found)
+            frequency = torch.tensor(list(counts.values()), dtype=torch.float32)
+            norm = _K1 * (1 - _B + _B * len(found) / self.average_length)
+            table[row, list(counts)] = frequency / (frequency + norm)
+        return table
+
+
+class MorphemeHead(nn.Module):
+    """Holds one pair of rows per unit.
+
+    Args:
+        peak: Rows matched with each token, shape [units, hidden].
+        mean: Rows matched with the mean of all tokens, shape [units, hidden].
+        bias: Shape [units].
+        threshold: What a unit that does not stand in the text must exceed; scalar.
+    """
+
+    def __init__(self, peak: Tensor, mean: Tensor, bias: Tensor, threshold: Tensor) -> None:
+        super().__init__()
+        self.peak, self.mean = nn.Parameter(peak), nn.Parameter(mean)
+        self.bias = nn.Parameter(bias)
+        self.threshold: Tensor
+        self.register_buffer("threshold", threshold)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Logits of one text, the prior not yet added: [tokens, hidden] -> [units]."""
+        return (states @ self.peak.T).amax(0) + states.mean(0) @ self.mean.T + self.bias
+
+
+def prior(saturation: Tensor, threshold: Tensor) -> Tensor:
+    """Logits before the text is read: BM25's for its own units, ``-threshold`` for all others. Same shape."""
+    return torch.where(saturation > 0, inverse(saturation), -threshold)
+
+
+@torch.no_grad()
+def calibrated_head(rows: Tensor, states: EncoderStates) -> tuple[MorphemeHead, Tensor, Probe]:
+    """A head whose peak and mean logits are standardised per unit over the passages, and shifted down.
+
+    Args:
+        rows: Dense vector of each unit, centred, of unit length: shape [units, hidden].
+        states: Of passages of the collection.
+
+    Returns:
+        The head; the passages' logits without prior, shape [passages, units]; and the probe of both.
+    """
+    best, center = match_units(rows, states)
+    peak, peak_bias = _standardised(best.float(), rows, _PEAK_SHARE)
+    level = center @ rows.T
+    mean, mean_bias = _standardised(level, rows, _MEAN_SHARE)
+    head = MorphemeHead(peak, mean, peak_bias + mean_bias, torch.zeros(()))
+    # A row of ``peak`` is a row of ``rows`` times a positive number, so its best match is the old one times that.
+    scale = peak.norm(dim=1)
+    logits = best.float() * scale + center @ mean.T + head.bias
+    return head, logits, Probe.of(best.float() + level, logits)
+
+
+@torch.no_grad()
+def match_units(rows: Tensor, states: EncoderStates) -> tuple[Tensor, Tensor]:
+    """The best match of each row in each text, and the texts' mean states.
+
+    Returns:
+        Shapes [texts, rows], half precision, and [texts, hidden].
+    """
+    best = torch.empty(len(states), len(rows), dtype=torch.float16)
+    center = torch.empty(len(states), rows.shape[1])
+    for text in track(range(len(states)), "matching units", unit="passages"):
+        tokens = states.of(text)
+        best[text] = (tokens @ rows.T).amax(0).half()
+        center[text] = tokens.mean(0)
+    return best, center
+
+
+def save_head(folder: Path, units: Morphemes, head: MorphemeHead, saturation: Saturation) -> None:
+    """Write names, rows and the average length."""
+    write_json(folder / UNITS_FILE, units.names)
+    save_file(head.state_dict(), folder / _HEAD)
+    write_json(folder / _SATURATION, {"average_length": saturation.average_length})
+
+
+def load_head(folder: Path) -> tuple[Morphemes, MorphemeHead, Saturation]:
+    """Read what ``save_head`` wrote.
+
+    Raises:
+        InputError: A file is missing, or names and rows do not belong together.
+    """
+    try:
+        units, head = Morphemes(read_json(folder / UNITS_FILE)), MorphemeHead(**load_file(folder / _HEAD))
+        saturation = Saturation(float(read_json(folder / _SATURATION)["average_length"]))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"cannot read the morpheme head: {error}", where=str(folder), fix="Run prepare_backbone again."
+        ) from error
+    if len(units.names) != len(head.bias):
+        raise InputError(
+            f"there are {len(units.names)} morphemes but {len(head.bias)} rows",
+            where=str(folder),
+            fix="Run prepare_backbone again.",
+        )
+    return units, head, saturation
+
+
+def _standardised(values: Tensor, rows: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Rows and biases whose logit is ``share * (z - shift)`` for the z-score of ``values`` per unit."""
+    mean, deviation = values.mean(0), values.std(0, correction=0)
+    deviation = torch.where(deviation > 1e-4, deviation, 1.0)
+    return rows * (share / deviation)[:, None], -share * (mean / deviation + _SHIFT)

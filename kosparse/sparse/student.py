@@ -1,0 +1,72 @@
+"""What a sparse encoder in training can do, whatever part of it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kosparse.config import TrainSparseConfig
+
+Terms = NDArray[np.int64]
+"""Distinct dimensions, ascending."""
+REGULARIZED = 256
+"""Dimensions drawn per step to estimate the FLOPS of all."""
+SAMPLED = 600
+"""Dimensions drawn once to count the active ones."""
+MARGIN = 0.5
+"""Weight from which on nothing more is asked of a translation."""
+
+
+@dataclass(frozen=True)
+class Margins:
+    """How far dimensions are from being active, for a sample of passages and dimensions."""
+
+    logits: Tensor
+    """Of the pairs whose activation a shift changes, any shape."""
+    share: float
+    """Mean active dimensions per passage that one active pair of the sample stands for."""
+    fixed: float = 0.0
+    """Mean active dimensions per passage that no shift changes."""
+
+    @property
+    def active(self) -> float:
+        """Mean active dimensions per passage."""
+        return self.fixed + self.share * float((self.logits > 0).sum())
+
+
+class Student(Protocol):
+    """A sparse encoder in training."""
+
+    def groups(self, config: TrainSparseConfig) -> list[dict[str, Any]]:
+        """Parameter groups for the optimizer, each with its learning rate."""
+        ...
+
+    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Scores of queries against passages, [queries, passages], and the penalty that keeps vectors sparse."""
+        ...
+
+    def dictionary(self, passages: Sequence[int]) -> Tensor:
+        """Penalty for verified translations that are not active."""
+        ...
+
+    def margins(self) -> Margins:
+        """Of a sample of passages and dimensions."""
+        ...
+
+    def shift(self, amount: float) -> None:
+        """Lower every logit that ``margins`` speaks of by ``amount``."""
+        ...
+
+
+def presence(queries: Sequence[Terms], terms: Terms) -> Tensor:
+    """1 where a query holds a term, else 0: shape [queries, len(terms)]. ``terms`` holds all of the queries'."""
+    table = torch.zeros(len(queries), len(terms))
+    for line, query in enumerate(queries):
+        table[line, np.searchsorted(terms, query)] = 1.0
+    return table

@@ -1,0 +1,155 @@
+"""A morpheme model starts as BM25, and its folder holds all it needs."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from kosparse.corpus.units import Morphemes
+from kosparse.errors import InputError
+from kosparse.evaluation.bm25 import Bm25
+from kosparse.sparse.activation import activate, inverse
+from kosparse.sparse.backbone import build_backbone, load_backbone
+from kosparse.sparse.model import load_sparse_model, save_morpheme_model
+from kosparse.sparse.morpheme_head import MorphemeHead, Saturation, calibrated_head, load_head, prior
+from kosparse.sparse.morpheme_modules import MorphemeDocument
+from kosparse.sparse.states import EncoderStates
+from tests.fakes.tiny_encoder import write_tiny_encoder
+
+TEXTS = ["셀을 보호합니다. 셀 보호를 설정합니다.", "표를 문서에 넣습니다.", "시트의 셀을 인쇄합니다."]
+
+
+def test_the_activation_and_its_inverse_cancel():
+    weights = torch.tensor([0.0, 0.3, 0.99])
+    assert activate(inverse(weights)) == pytest.approx(weights, abs=1e-6)
+
+
+def test_saturation_is_that_of_bm25():
+    # Two of a text of average length: 2 / (2 + 1.2); one of a text twice as long: 1 / (1 + 1.2 * 1.75).
+    table = Saturation(2.0).of([[1, 1], [0, 1, 2, 2]], units=3)
+    assert table[0].tolist() == pytest.approx([0, 2 / 3.2, 0])
+    assert table[1, 0] == pytest.approx(1 / 3.1)
+
+
+def test_a_head_of_zeros_scores_as_bm25():
+    units = Morphemes(["문서", "보호", "셀", "시트", "표", "넣", "설정", "인쇄"])
+    found = units.of(TEXTS)
+    saturation = Saturation(sum(map(len, found)) / 3).of(found, 8)
+    weights = activate(torch.zeros(3, 8) + prior(saturation, torch.tensor(0.0)))
+
+    index = Bm25(["a", "b", "c"], [[str(unit) for unit in text] for text in found])
+    present = (weights > 0).sum(0)
+    idf = torch.log1p((3 - present + 0.5) / (present + 0.5))
+    query = torch.zeros(8)
+    query[[1, 2]] = idf[[1, 2]]
+    assert (weights @ query).numpy() == pytest.approx(index.scores(["1", "2"]), abs=1e-5)
+
+
+def test_units_of_the_text_are_not_held_back_by_the_threshold():
+    logits = prior(torch.tensor([[0.5, 0.0]]), torch.tensor(0.7))
+    assert activate(logits)[0, 0] == pytest.approx(0.5) and logits[0, 1] == pytest.approx(-0.7)
+
+
+def test_logits_are_standardised_over_the_passages():
+    states = EncoderStates(
+        values=np.random.default_rng(0).normal(size=(40, 4)).astype(np.float16),
+        starts=np.arange(0, 41, 4),
+        pieces=np.zeros(40, dtype=np.int32),
+    )
+    rows = torch.nn.functional.normalize(torch.randn(6, 4, generator=torch.Generator().manual_seed(0)), dim=1)
+
+    head, logits, probe = calibrated_head(rows, states)
+
+    # Both parts have mean 0 before the shift: .15 * -1.5 + .2 * -1.5.
+    assert logits.mean(0).numpy() == pytest.approx(np.full(6, -0.525), abs=1e-2)
+    by_hand = torch.stack([head(states.of(text)) for text in range(10)]).detach()
+    assert logits.numpy() == pytest.approx(by_hand.numpy(), abs=1e-2)
+    assert probe.active < probe.active_before
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("morphemes")
+    build(folder, TEXTS)
+    return folder / "backbone"
+
+
+def build(folder, texts):
+    options = {"cache": folder / "states", "layers": 2, "prune_vocabulary": True, "max_length": 64}
+    encoder = write_tiny_encoder(folder / "encoder", TEXTS)
+    return build_backbone(encoder, texts, [], folder / "backbone", active_quantile=0.8, units="morphemes", **options)
+
+
+@pytest.fixture(scope="module")
+def model(backbone):
+    network, tokenizer, _ = load_backbone(backbone)
+    units, head, saturation = load_head(backbone)
+    document = MorphemeDocument(network, tokenizer, units, saturation, head)
+    save_morpheme_model(backbone.parent / "model", document, torch.ones(len(units.names)))
+    return backbone.parent / "model"
+
+
+def test_a_saved_model_gives_each_text_its_own_morphemes(model):
+    loaded = load_sparse_model(model)
+    query = dict(loaded.explain(loaded.encode_queries(["셀 보호 모르는말"])))
+    document = dict(loaded.explain(loaded.encode_documents([TEXTS[1]])))
+
+    assert {"셀", "보호"} <= query.keys() and set(query.values()) == {1.0}
+    assert {"표", "문서"} <= document.keys()
+
+
+def test_a_text_has_the_same_weights_in_any_batch(model):
+    loaded = load_sparse_model(model)
+    together = loaded.encode_documents(TEXTS).toarray()
+    alone = loaded.encode_documents(TEXTS[:1]).toarray()
+    assert together[0] == pytest.approx(alone[0], abs=1e-5)
+
+
+def test_sentence_transformers_loads_it_when_told_to_trust_the_package(model):
+    from sentence_transformers import SparseEncoder
+
+    plain = SparseEncoder(str(model), device="cpu", trust_remote_code=True)
+    ours = load_sparse_model(model).encode_documents(TEXTS).toarray()
+    assert plain.encode_document(TEXTS).to_dense().numpy() == pytest.approx(ours, abs=1e-5)
+    assert plain.decode(plain.encode_query(["표"]))[0] == [("표", 1.0)]
+
+
+def test_the_folder_holds_no_pickle(model):
+    kinds = {path.suffix for path in model.rglob("*") if path.is_file()}
+    assert not kinds & {".bin", ".pt", ".pkl", ".npy"}
+
+
+def test_classes_of_strangers_are_not_loaded(model, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(model, tmp_path / "model")
+    config = json.loads((folder / "router_config.json").read_text(encoding="utf-8"))
+    config["types"] = {name: "os.path" for name in config["types"]}
+    (folder / "router_config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(InputError, match="cannot load the sparse model"):
+        load_sparse_model(folder)
+
+
+def test_one_passage_is_enough_for_a_backbone(tmp_path):
+    numbers = build(tmp_path, TEXTS[:1])
+    assert numbers["terms"] >= 3 and np.isfinite(numbers["active_terms"])
+
+
+def test_passages_without_a_word_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no word"):
+        build(tmp_path, ["...", "!!"])
+
+
+def test_names_and_rows_that_do_not_belong_together_are_refused(backbone, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(backbone, tmp_path / "backbone")
+    (folder / "units.json").write_text('["셀"]', encoding="utf-8")
+    with pytest.raises(InputError, match="1 morphemes but"):
+        load_head(folder)
+
+
+def test_a_head_is_saved_with_its_threshold():
+    head = MorphemeHead(torch.ones(2, 3), torch.ones(2, 3), torch.zeros(2), torch.tensor(0.25))
+    assert float(head.state_dict()["threshold"]) == 0.25
