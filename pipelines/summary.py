@@ -29,6 +29,7 @@ _LINKS = {
     "report.html": ("report", "html"),
     "bundle": ("export_opensearch", "bundle"),
     "results": ("evaluate", "results"),
+    "index": ("evaluate", "results/index"),
 }
 """Name in the run's folder -> task and artifact it points to."""
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 DEFAULT = "packaged:multilingual-e5-small"
 _BATCH_CHARACTERS = 8192
 _BATCH_TEXTS = 128
+_SAME = 0.999
+"""Cosine from which on two vectors of a text are taken for the same; half precision gives .99999."""
 
 
 def open_embedder(name: str = "") -> SentenceEmbedder:
@@ -71,6 +73,21 @@ class SentenceEmbedder:
         for row, key in enumerate(keys):
             vectors[row] = found[key]
         return vectors
+
+    def remember(self, texts: Sequence[str], kind: Literal["query", "passage"], vectors: Vectors) -> bool:
+        """Keep vectors that were made elsewhere, if they are what this model gives; say whether they are.
+
+        The shortest, the middle and the longest text are encoded here and compared.
+        """
+        order = sorted(range(len(texts)), key=lambda position: len(texts[position]))
+        if not order or vectors.shape[1] != self.dimensions:
+            return False
+        sample = [order[0], order[len(order) // 2], order[-1]]
+        own = self.encode([texts[position] for position in sample], kind)
+        if float((own * vectors[sample]).sum(1).min()) < _SAME:
+            return False
+        self._cache.put({_key(kind, text): vector for text, vector in zip(texts, vectors, strict=True)})
+        return True
 
     def _compute(self, missing: dict[str, str], kind: str) -> dict[str, Vectors]:
         """Encode texts of like length together, and keep each batch as soon as it is done."""

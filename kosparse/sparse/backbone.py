@@ -20,12 +20,13 @@ from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.corpus.units import Morphemes
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json, write_json
+from kosparse.ports import Vectors
 from kosparse.progress import note
 from kosparse.sparse.dense_rows import dense_rows
 from kosparse.sparse.morpheme_head import Saturation, calibrated_head, prior, save_head
 from kosparse.sparse.piece_head import calibrate, piece_rows
 from kosparse.sparse.probe import Probe
-from kosparse.sparse.states import EncoderStates, encoder_states
+from kosparse.sparse.states import EncoderStates, cached_states, encoder_states
 from kosparse.sparse.vocabulary import prune, used_pieces, vocabulary, with_prefix
 
 _SAMPLE = 2000
@@ -132,11 +133,23 @@ def load_backbone(folder: Path) -> tuple[Any, Any, int]:
 
 def body_fingerprint(model: Any, tokenizer: Any) -> str:
     """Hash of everything that decides the encoder's states; the output head is not part of it."""
-    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
+    kept = {name: value for name, value in content.items() if name not in ("truncation", "padding")}  # set by calls
+    digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode())
     for name, tensor in sorted(model.base_model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:24]
+
+
+def dense_vectors(folder: Path, texts: Sequence[str], cache: Path) -> Vectors | None:
+    """Unit mean of each text's encoder states, shape [len(texts), hidden]; None when the cache lacks some."""
+    network, tokenizer, max_length = load_backbone(folder)
+    states = cached_states(texts, cache=cache, body=body_fingerprint(network, tokenizer), max_length=max_length)
+    if states is None:
+        return None
+    means = torch.stack([states.of(text).mean(0) for text in range(len(states))])
+    return nn.functional.normalize(means).numpy()
 
 
 def _tokenizer(location: str | Path, texts: Sequence[str], pruned: bool) -> tuple[dict[str, Any], list[int]]:

@@ -1,11 +1,11 @@
-"""Encoder states of many texts, computed once, kept on disk as half precision and memory-mapped."""
+"""Encoder states of many texts, computed once each, kept on disk as half precision and memory-mapped."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kosparse.jsonl import read_json, write_json
 from kosparse.progress import Bar
 
 _BATCH_TOKENS = 4096
@@ -46,7 +47,7 @@ class EncoderStates:
 def encoder_states(
     model: Any, tokenizer: Any, texts: Sequence[str], *, cache: Path, body: str, max_length: int
 ) -> EncoderStates:
-    """States of the texts, from the cache when the same body has read the same texts before.
+    """States of the texts; only those the cache does not hold are computed.
 
     Args:
         model: A masked language model; only its encoder is used.
@@ -56,39 +57,82 @@ def encoder_states(
         body: Fingerprint of the encoder's weights and tokenizer.
         max_length: In tokens, special ones included.
     """
-    folder = cache / _key(body, max_length, texts)
-    if not (folder / "starts.npy").exists():
-        _compute(model, tokenizer, texts, max_length, folder)
-    return EncoderStates(
-        np.load(folder / "values.npy", mmap_mode="r"), np.load(folder / "starts.npy"), np.load(folder / "pieces.npy")
-    )
+    shelf = _Shelf(_folder(cache, body, max_length))
+    keys = [_key(text) for text in texts]
+    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in shelf.places}
+    if missing:
+        _compute(model, tokenizer, missing, max_length, shelf.fresh())
+        shelf = _Shelf(shelf.folder)
+    return shelf.take(keys)
 
 
-def _key(body: str, max_length: int, texts: Sequence[str]) -> str:
-    digest = hashlib.sha256(f"{body}\0{max_length}".encode())
-    for text in texts:
-        digest.update(hashlib.sha256(text.encode()).digest())
-    return digest.hexdigest()[:24]
+def cached_states(texts: Sequence[str], *, cache: Path, body: str, max_length: int) -> EncoderStates | None:
+    """States of the texts if the cache holds all of them; arguments as for ``encoder_states``."""
+    shelf = _Shelf(_folder(cache, body, max_length))
+    keys = [_key(text) for text in texts]
+    return shelf.take(keys) if texts and all(key in shelf.places for key in keys) else None
 
 
-def _compute(model: Any, tokenizer: Any, texts: Sequence[str], max_length: int, folder: Path) -> None:
-    """Write the arrays into a folder that appears only when complete."""
+class _Shelf:
+    """States on disk: folders that are written once, each with the states of some texts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.places: dict[str, tuple[Path, int]] = {}
+        for part in sorted(folder.glob("*/keys.json")):
+            for row, key in enumerate(read_json(part)):
+                self.places[key] = (part.parent, row)
+
+    def fresh(self) -> Path:
+        """Where the next part goes."""
+        return self.folder / uuid.uuid4().hex[:16]
+
+    def take(self, keys: Sequence[str]) -> EncoderStates:
+        """States in the order of the keys; mapped from disk where they lie there in this order."""
+        places = [self.places[key] for key in keys]
+        parts = {part: _load(part) for part in {part for part, _ in places}}
+        if len(parts) <= 1 and [row for _, row in places] == list(range(sum(len(part) for part in parts.values()))):
+            return next(iter(parts.values()), _NOTHING)
+        pieces = [parts[part].pieces_of(row) for part, row in places]
+        values = [parts[part].values[slice(*parts[part].starts[row : row + 2])] for part, row in places]
+        starts = np.concatenate([[0], np.cumsum([len(ids) for ids in pieces])]).astype(np.int64)
+        return EncoderStates(np.concatenate(values), starts, np.concatenate(pieces))
+
+
+_NOTHING = EncoderStates(np.empty((0, 0), np.float16), np.zeros(1, np.int64), np.empty(0, np.int32))
+
+
+def _folder(cache: Path, body: str, max_length: int) -> Path:
+    return cache / f"{body}-{max_length}"
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _load(part: Path) -> EncoderStates:
+    values = np.load(part / "values.npy", mmap_mode="r")
+    return EncoderStates(values, np.load(part / "starts.npy"), np.load(part / "pieces.npy"))
+
+
+def _compute(model: Any, tokenizer: Any, missing: Mapping[str, str], max_length: int, folder: Path) -> None:
+    """Write the states of keyed texts into a folder that appears only when complete."""
     pieces = [
         np.asarray(ids, dtype=np.int32)
-        for ids in tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"]
+        for ids in tokenizer(list(missing.values()), truncation=True, max_length=max_length)["input_ids"]
     ]
     starts = np.concatenate([[0], np.cumsum([len(ids) for ids in pieces])]).astype(np.int64)
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f"{folder.name}.partial")
+    partial.mkdir(parents=True)
     shape = (int(starts[-1]), model.config.hidden_size)
     values = np.lib.format.open_memmap(partial / "values.npy", mode="w+", dtype=np.float16, shape=shape)
     for rows, states in read(model, pieces, tokenizer.pad_token_id):
         for row, state in zip(rows, states, strict=True):
             values[starts[row] : starts[row + 1]] = state[: len(pieces[row])].half().cpu().numpy()
     values.flush()
-    np.save(partial / "pieces.npy", np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32))
+    np.save(partial / "pieces.npy", np.concatenate(pieces))
     np.save(partial / "starts.npy", starts)
-    shutil.rmtree(folder, ignore_errors=True)
+    write_json(partial / "keys.json", list(missing))
     os.replace(partial, folder)
 
 

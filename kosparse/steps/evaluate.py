@@ -26,6 +26,7 @@ from kosparse.evaluation.systems import System, Texts, bm25_system, dense_system
 from kosparse.export.hashing import folder_hash
 from kosparse.jsonl import read_records
 from kosparse.records import Document, Passage, Qrel, TrainingQuery
+from kosparse.settings import settings
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def run(
     training_set: InPath,
     results: OutPath,
 ) -> Metrics:
-    """Write ``results.json``, ``per_query.jsonl``, ``examples.json`` and ``runs/<system>.trec``.
+    """Write ``results.json``, ``per_query.jsonl``, ``examples.json``, ``runs/<system>.trec`` and the sparse ``index``.
 
     Rankings are written as soon as a system has them, so that a later failure loses none.
 
@@ -121,7 +122,9 @@ def _systems(
     folder: Path,
 ) -> tuple[list[System], examples.Weights]:
     from kosparse.adapters.embedder import open_embedder
+    from kosparse.sparse.cached_weights import document_weights
     from kosparse.sparse.model import load_sparse_model
+    from kosparse.sparse.search import SparseIndex
     from kosparse.sparse.vocabulary import readable
 
     queries = Texts(list(judgements.queries), list(judgements.queries.values()))
@@ -142,10 +145,11 @@ def _systems(
     sparse, asked, index = sparse_system(
         queries,
         document_ids,
-        lambda: encoder.encode_documents(texts),
+        lambda: document_weights(encoder, texts, settings().cache / "states"),
         lambda: encoder.encode_queries(queries.texts),
         config.depth,
     )
+    SparseIndex(encoder, index, [passage.id for passage in passages], document_ids).save(folder / "index")
     done(sparse)
     fusion = done(fusion_system(sparse, bm25, weight=config.fusion_weight, depth=config.depth))
     bar.close()

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from kosparse import progress
 from kosparse.config import PrepareBackboneConfig
 from kosparse.jsonl import read_json, read_records
 from kosparse.records import AlignedText, Passage
@@ -53,9 +54,20 @@ def run(config: PrepareBackboneConfig, *, passages: InPath, parallel: InPath, ba
         shutil.rmtree(kept, ignore_errors=True)
         os.replace(fresh, kept)
     shutil.copytree(kept, backbone)
+    _share_vectors(backbone, texts)
     described = read_json(backbone / "backbone.json")
     numbers = {name: float(described[name]) for name in _METRICS}
     return {**numbers, "reused": float(reused)}
+
+
+def _share_vectors(backbone: Path, texts: Sequence[str]) -> None:
+    """Spare the embedder the passages when it is the model the backbone was made of."""
+    from kosparse.adapters.embedder import open_embedder
+    from kosparse.sparse.backbone import dense_vectors
+
+    vectors = dense_vectors(backbone, texts, settings().cache / "states")
+    if vectors is not None and open_embedder().remember(texts, "passage", vectors):
+        progress.note("the backbone's encoder is the embedder: dense vectors of the passages are shared")
 
 
 def _key(config: PrepareBackboneConfig, *texts: Sequence[str]) -> str:

@@ -1,0 +1,68 @@
+"""Encoder states: computed once per text, whatever it is asked together with."""
+
+import numpy as np
+import pytest
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+from kosparse.sparse import states as module
+from kosparse.sparse.states import cached_states, encoder_states, length_groups
+from tests.fakes.tiny_encoder import write_tiny_encoder
+
+TEXTS = ["셀을 보호합니다.", "표를 넣습니다. 행과 열을 고릅니다.", "인쇄 미리 보기"]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    folder = write_tiny_encoder(tmp_path_factory.mktemp("encoder"), TEXTS)
+    return AutoModelForMaskedLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture
+def read_texts(monkeypatch):
+    """Counts the texts that went through the encoder."""
+    counted = []
+    original = module.read
+    monkeypatch.setattr(module, "read", lambda *given: counted.append(len(given[1])) or original(*given))
+    return counted
+
+
+def _states(encoder, texts, cache):
+    model, tokenizer = encoder
+    return encoder_states(model, tokenizer, texts, cache=cache, body="body", max_length=32)
+
+
+def test_only_new_texts_are_read(encoder, tmp_path, read_texts):
+    _states(encoder, TEXTS[:2], tmp_path)
+    _states(encoder, TEXTS, tmp_path)
+    _states(encoder, TEXTS[::-1], tmp_path)
+    assert read_texts == [2, 1]
+
+
+def test_order_and_repeats_are_those_asked_for(encoder, tmp_path):
+    alone = [_states(encoder, [text], tmp_path / str(row)).of(0) for row, text in enumerate(TEXTS)]
+    _states(encoder, TEXTS[:2], tmp_path)
+    wanted = [2, 0, 0, 1]
+    found = _states(encoder, [TEXTS[row] for row in wanted], tmp_path)
+    assert len(found) == 4
+    for position, row in enumerate(wanted):
+        assert found.of(position) == pytest.approx(alone[row], abs=2e-3)
+
+
+def test_states_in_their_order_on_disk_are_mapped_not_copied(encoder, tmp_path):
+    _states(encoder, TEXTS, tmp_path)
+    assert isinstance(_states(encoder, TEXTS, tmp_path).values, np.memmap)
+
+
+def test_the_cache_has_all_or_says_none(encoder, tmp_path):
+    _states(encoder, TEXTS[:2], tmp_path)
+    assert cached_states(TEXTS, cache=tmp_path, body="body", max_length=32) is None
+    assert cached_states(TEXTS[:2], cache=tmp_path, body="other", max_length=32) is None
+    assert len(cached_states([TEXTS[1]], cache=tmp_path, body="body", max_length=32)) == 1
+
+
+def test_no_texts_give_no_states(encoder, tmp_path):
+    assert len(_states(encoder, [], tmp_path)) == 0
+
+
+def test_groups_hold_texts_of_like_length():
+    assert length_groups([2, 5, 4], 10) == [[1, 2], [0]]
