@@ -130,11 +130,12 @@ class KubernetesLlmServer:
         from kubernetes.client.rest import ApiException
 
         try:
-            conditions = batch.read_namespaced_job(self.name, self.namespace).status.conditions or []
+            status = batch.read_namespaced_job(self.name, self.namespace).status
         except ApiException as error:
             if error.status == 404:
                 return False
             raise self._refused(f"show job {self.name}", error) from error
+        conditions = (status and status.conditions) or []
         return any(condition.type in ("Failed", "Complete") and condition.status == "True" for condition in conditions)
 
     def _create(self, create: Any, body: dict[str, Any]) -> None:

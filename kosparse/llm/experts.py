@@ -68,13 +68,12 @@ class Nf4Experts(nn.Module):
 
         super().__init__()
         self.dtype = weights.dtype
-        # Quantizing happens in `to`, on the device named.
-        self.weight = nn.ParameterList(
-            Params4bit(expert.contiguous(), requires_grad=False, quant_type="nf4", compress_statistics=True).to(
-                expert.device
-            )
+        kind: Any = Params4bit
+        packed = [
+            kind(expert.contiguous(), requires_grad=False, quant_type="nf4", compress_statistics=True)
             for expert in weights
-        )
+        ]
+        self.weight = nn.ParameterList(expert.to(weights.device) for expert in packed)  # `to` quantizes
 
     def __getitem__(self, expert: Any) -> torch.Tensor:
         """One expert's matrix, unpacked: ``[rows, columns]``."""

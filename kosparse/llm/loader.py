@@ -226,7 +226,7 @@ def _load(
     place = "auto" if cpu_offload and device != "cpu" else "cpu" if staged else device
     try:
         tokenizer = AutoTokenizer.from_pretrained(location)
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             location, device_map=place, **load_arguments(checkpoint, precision)
         )
     except (OSError, ValueError) as error:

@@ -69,7 +69,7 @@ def _stored_so(checkpoint: Checkpoint, precision: str) -> bool:
 def _unpacked(checkpoint: Checkpoint) -> dict[str, Any]:
     if checkpoint.precision != "mxfp4":
         return {}
-    from transformers import Mxfp4Config
+    from transformers.utils.quantization_config import Mxfp4Config
 
     return {"quantization_config": Mxfp4Config(dequantize=True)}
 
