@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results" / "llm_gpu.json"
-PROMPT = "다음 문서를 읽고 사용자가 검색할 만한 질문을 하나 쓰세요. 셀 보호는 시트의 셀을 잠가 내용이 바뀌지 않게 합니다. "
+PROMPT = "다음 문서를 읽고 사용자가 검색할 만한 질문을 하나 쓰세요. 셀 보호는 셀을 잠가 내용을 지킵니다. "
 BATCHES = (1, 8, 64)
 PRECISIONS = ("bf16", "int8", "int4")
 

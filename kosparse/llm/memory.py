@@ -144,7 +144,8 @@ def table(checkpoint: Checkpoint, devices: Sequence[DeviceMemory], context: int,
         sizes = [_gb(one.weights), _gb(one.kv_cache), _gb(one.activations), _gb(one.total)]
         rows.append([precision, *sizes, *(_fits(checkpoint, one, device, context) for device in devices)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    return "\n".join([*lines, *("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)])
+    aligned = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join([*lines, *aligned])
 
 
 def require_memory(

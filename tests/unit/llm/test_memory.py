@@ -68,7 +68,7 @@ def test_the_cache_counts_groups_and_windows(gpt_oss):
 
 def test_the_table_answers_for_every_precision_and_card(gpt_oss):
     lines = table(gpt_oss, [card(80), card(24), card(16)], context=8192, concurrency=8).splitlines()
-    rows = {line.split()[0]: line for line in lines if line.split()[:1] and line.split()[0] in ("mxfp4", "bf16", "int4")}
+    rows = {line.split()[0]: line for line in lines if line.strip()}
 
     assert rows["bf16"].split()[-3:] == ["yes", "no", "no"]
     assert "yes" in rows["mxfp4"] and rows["mxfp4"].endswith("at once")
