@@ -48,15 +48,16 @@ def test_harmony_prompts_are_answered_or_rejected_and_never_with_reasoning(serve
         assert isinstance(answer, Reject) or "<|" not in answer.text
 
 
-def test_the_server_tells_the_prompts_tokens(server):
+def test_the_prompt_is_written_in_harmonys_own_vocabulary(server):
     body = {"model": server.environment["LLM_MODEL"], "messages": [{"role": "user", "content": "a"}], "max_tokens": 1}
     headers = {"Authorization": f"Bearer {server.environment['LLM_API_KEY']}"}
     used = []
-    for content in ("a", "abcdefgh"):
+    for content in ("a", "셀 보호하는 방법"):
         body["messages"][0]["content"] = content
         response = httpx.post(f"{server.base_url}/chat/completions", json=body, headers=headers, timeout=120)
         used.append(response.json()["usage"]["prompt_tokens"])
-    assert used[1] - used[0] == 7  # one byte is one token here
+    # One token and four, as openai_harmony has them; the tiny tokenizer would make 1 and 22 of them.
+    assert used[1] - used[0] == 3
 
 
 def test_it_stops(server):
