@@ -73,6 +73,15 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("names", nargs="*", help="which (default: all)")
     models.set_defaults(command=_models)
 
+    gpu = commands.add_parser("check-gpu", help="what a language model takes in memory, and where it fits")
+    gpu.add_argument("model", nargs="?", default="openai/gpt-oss-20b", help="folder or hub id (default %(default)s)")
+    gpu.add_argument("--context", type=_positive, default=4096, help="tokens of prompt and answer (default 4096)")
+    gpu.add_argument("--concurrency", type=_positive, default=8, help="requests at once (default 8)")
+    gpu.add_argument(
+        "--card", type=_positive, action="append", default=[], metavar="GB", help="a GPU of this size, too"
+    )
+    gpu.set_defaults(command=_check_gpu)
+
     for name in STEPS:
         commands.add_parser(name, help=f"the {name} step, by hand", add_help=False)
     return parser
@@ -182,6 +191,15 @@ def _models(options: argparse.Namespace) -> None:
 
     for name in options.names or MODELS:
         print(resolve(f"packaged:{name}"))
+
+
+def _check_gpu(options: argparse.Namespace) -> None:
+    from kosparse.llm.checkpoint import read_checkpoint
+    from kosparse.llm.memory import card, check_gpu_memory, table
+    from kosparse.models import resolve
+
+    devices = [*check_gpu_memory(), *(card(size) for size in options.card)]
+    print(table(read_checkpoint(str(resolve(options.model))), devices, options.context, options.concurrency))
 
 
 def _check_run(run: Path) -> None:

@@ -161,11 +161,15 @@ class LlmServer(Protocol):
     """Whoever starts and frees the language model server. All calls are idempotent."""
 
     def start(self) -> LlmEndpoint:
-        """Start the server unless it runs; return once it answers."""
+        """Start the server unless it runs; return where it will answer."""
         ...
 
     def check(self) -> None:
         """Raise ServiceError when the server is known to have ended."""
+        ...
+
+    def log(self) -> str:
+        """What the server has logged so far; empty when it cannot be read."""
         ...
 
     def stop(self) -> bool:

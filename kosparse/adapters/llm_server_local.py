@@ -43,6 +43,11 @@ class LocalLlmServer:
                 fix="Read the log, mend what it names, and run again: answers given so far are kept.",
             )
 
+    def log(self) -> str:
+        """What our server has logged so far; empty for one that was given."""
+        log = self.state.with_name("llm.log") if self.state else None
+        return log.read_text(encoding="utf-8", errors="replace") if log and log.is_file() else ""
+
     def stop(self) -> bool:
         """Stop exactly the process the state file names; nothing for a server that was given."""
         return stop_recorded(self.state) if self.state else False

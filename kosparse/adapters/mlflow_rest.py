@@ -1,7 +1,7 @@
 """MLflow's REST API, as far as runs need it.
 
 ``import mlflow`` costs seconds of processor time, which every step of a run would pay. So steps speak to
-the server directly (docs/adr/0007), and only registering a model imports the library.
+the server directly (docs/adr/0008), and only registering a model imports the library.
 """
 
 from __future__ import annotations

@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from kosparse.config.base import StepConfig
 
+Precision = Literal["fp32", "fp16", "bf16", "int8", "int4", "mxfp4", "awq", "gptq", "fp8"]
+
 
 class ServeLlmConfig(StepConfig):
-    """``serve_llm``."""
+    """``serve_llm``. What is below ``gpus`` concerns a server started on a cluster only."""
 
     model: str = "packaged:qwen2.5-coder-1.5b-instruct"
-    quantization: str = "bf16"
+    revision: str = ""
+    """Commit or tag of a hub id; empty takes the newest."""
+    quantization: Precision = "bf16"
+    """The precision the server must really run at: another one ends the run."""
     max_model_length: int = Field(default=2048, ge=256)
     ready_timeout_seconds: float = Field(default=600.0, gt=0)
-    gpus: int = Field(default=1, ge=0)
-    deadline_seconds: int = Field(default=21600, ge=60)
-    """The server ends after this long even if nobody stops it."""
     allow_external: bool = False
     """Consent: text may leave the machine for an endpoint that is not ours."""
+    gpus: int = Field(default=1, ge=0)
+    """Of one replica."""
+    tensor_parallel: int = Field(default=1, ge=1)
+    """GPUs that share each layer; where a replica has more, its layers are spread over such groups."""
+    replicas: int = Field(default=1, ge=1)
+    deadline_seconds: int = Field(default=21600, ge=60)
+    """The server ends after this long even if nobody stops it."""
+    node_selector: dict[str, str] = {}
+    tolerations: list[dict[str, str | int]] = [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+    ]
+    model_cache_claim: str = "kosparse-models"
+    """PersistentVolumeClaim that keeps downloaded models between runs; empty keeps none."""
+    air_gapped: bool = False
+    """Everything is read from the model cache: models below ``huggingface``, Harmony's vocabulary in ``tiktoken``."""
+
+    @model_validator(mode="after")
+    def _gpus_form_groups(self) -> Self:
+        if self.gpus and self.gpus % self.tensor_parallel:
+            raise ValueError(f"gpus ({self.gpus}) must be a multiple of tensor_parallel ({self.tensor_parallel})")
+        if self.air_gapped and not self.model_cache_claim:
+            raise ValueError("air_gapped needs a model_cache_claim to read from")
+        return self
 
 
 class ReleaseLlmConfig(StepConfig):

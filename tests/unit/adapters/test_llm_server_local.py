@@ -1,6 +1,7 @@
 """A server the local runner started: watched and stopped by its state file, and no other."""
 
 import sys
+import time
 
 import psutil
 import pytest
@@ -38,9 +39,17 @@ def test_a_server_that_has_ended_is_noticed(service):
         server.check()
 
 
+def test_its_log_can_be_read(service):
+    deadline = time.monotonic() + 20
+    while "loading weights" not in LocalLlmServer(ENDPOINT, service.state).log():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_a_given_server_is_left_alone():
     server = LocalLlmServer(ENDPOINT, None)
     server.check()
+    assert server.log() == ""
 
     assert server.start() == ENDPOINT
     assert server.stop() is False

@@ -1,12 +1,16 @@
 """The in-process chat model: batches, probabilities, and prompts for models without a chat template."""
 
+import json
 import math
 
 import pytest
+from jinja2 import TemplateError
 
+from kosparse.errors import ResourceError
 from kosparse.llm.loader import load_llm_model
 from kosparse.llm.transformers_chat import TransformersChat, chat_text
 from kosparse.ports import ChatRequest
+from tests.fakes.tiny_llm import save_tiny_llm
 
 MESSAGES = ({"role": "system", "content": "짧게."}, {"role": "user", "content": "셀?"})
 
@@ -66,6 +70,85 @@ def test_the_chat_template_is_the_tokenizers(chat):
     assert chat_text(chat._tokenizer, MESSAGES) == (
         "<|im_start|>system\n짧게.<|im_end|>\n<|im_start|>user\n셀?<|im_end|>\n<|im_start|>assistant\n"
     )
+
+
+def test_a_batch_too_large_for_memory_is_halved_and_nothing_is_lost(tiny_llm, monkeypatch):
+    import torch
+
+    model, tokenizer = load_llm_model(str(tiny_llm), device="cpu")
+    chat = TransformersChat(model, tokenizer, batch_size=8)
+    generate, sizes = model.generate, []
+
+    def small(**inputs):
+        sizes.append(len(inputs["input_ids"]))
+        if sizes[-1] > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return generate(**inputs)
+
+    monkeypatch.setattr(model, "generate", small)
+    assert sorted(position for position, _ in chat.complete([ask(str(n)) for n in range(6)])) == list(range(6))
+    assert sizes == [6, 3, 1, 1, 1, 1, 1, 1]
+
+
+def test_one_request_too_large_for_memory_is_an_error(tiny_llm, monkeypatch):
+    import torch
+
+    model, tokenizer = load_llm_model(str(tiny_llm), device="cpu")
+
+    def fails(**_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(model, "generate", fails)
+    with pytest.raises(ResourceError, match="one request alone"):
+        list(TransformersChat(model, tokenizer).complete([ask("가")]))
+
+
+def test_memory_is_watched_and_logged(chat, tmp_path, monkeypatch):
+    monkeypatch.setenv("KOSPARSE_EVENTS", str(tmp_path / "events"))
+    list(chat.complete([ask("가")]))
+
+    event = json.loads((tmp_path / "events").read_text().splitlines()[-1])
+    assert (event["event"], event["device"]) == ("memory", "cpu") and event["peak_gb"] > 0
+
+
+def test_a_request_beyond_the_models_context_is_a_reject(chat):
+    answers = dict(chat.complete([ask("가" * 300), ask("가")]))
+    assert answers[0].reason == "context_too_long" and "512" in answers[0].detail
+    assert answers[1].completion_tokens > 0
+
+
+def test_the_precision_is_measured_not_told(tiny_llm):
+    model, tokenizer = load_llm_model(str(tiny_llm), device="cpu", quantization="int8")
+    assert TransformersChat(model, tokenizer).quantization == "int8"
+
+
+def test_a_model_without_a_chat_template_completes_and_stops_at_the_next_turn(tmp_path, monkeypatch):
+    model, tokenizer = load_llm_model(str(save_tiny_llm(tmp_path / "plain", chat_template=False)), device="cpu")
+    import torch
+
+    written = tokenizer("예\n\nuser: 또", add_special_tokens=False)["input_ids"]
+
+    def writes(input_ids, **_):
+        tail = torch.tensor([written] * len(input_ids))
+        return type("Out", (), {"sequences": torch.cat([input_ids, tail], dim=1)})
+
+    chat = TransformersChat(model, tokenizer)
+    assert [answer.finish_reason for _, answer in chat.complete([ask("셀?"), ask("표를 만들려면?")])]
+    monkeypatch.setattr(model, "generate", writes)
+    [(_, answer)] = chat.complete([ask("셀?", max_tokens=40)])
+    assert (answer.text, answer.finish_reason) == ("예", "stop")
+
+
+def test_a_template_without_a_system_role_gets_it_in_the_first_question(chat):
+    class Gemma:
+        chat_template = "..."
+
+        def apply_chat_template(self, messages, **_):
+            if messages[0]["role"] == "system":
+                raise TemplateError("System role not supported")
+            return messages[0]["content"]
+
+    assert chat_text(Gemma(), MESSAGES) == "짧게.\n\n셀?"
 
 
 def test_without_a_chat_template_roles_are_written_out():

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from kosparse.errors import ConfigError, ServiceError
+from kosparse.ports import LlmEndpoint
 from kosparse.steps import release_llm, serve_llm, stop_llm
 from tests.fakes.llm_server import FakeLlmServer
 
@@ -86,6 +87,60 @@ def test_no_server_at_all_says_what_to_set(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ConfigError, match="no language model server"):
         serve_llm.run(config={}, llm=tmp_path / "llm")
+
+
+class StartedServer:
+    """A server of ours at the fake's address, with a log."""
+
+    def __init__(self, endpoint, log):
+        self.endpoint, self.text, self.running = endpoint, log, True
+
+    def start(self):
+        return self.endpoint
+
+    def check(self):
+        pass
+
+    def log(self):
+        return self.text
+
+    def stop(self):
+        was, self.running = self.running, False
+        return was
+
+
+@pytest.fixture
+def started(served, monkeypatch):
+    """What serve_llm starts where no address is given."""
+    log = "Initializing a V1 LLM engine with config: dtype=torch.bfloat16, quantization=None,\n"
+    server = StartedServer(LlmEndpoint(served.base_url, MODEL, "key"), log + "Model loading took 3.00 GiB memory")
+    monkeypatch.delenv("LLM_BASE_URL")
+    monkeypatch.delenv("LLM_MODEL")
+    monkeypatch.setattr(serve_llm, "open_server", lambda config, current: server)
+    return server
+
+
+def test_a_started_servers_precision_is_the_one_its_log_tells(started, tmp_path):
+    serve_llm.run(config={"quantization": "bf16"}, llm=tmp_path / "llm")
+    found = json.loads((tmp_path / "llm").read_text())
+    assert (found["quantization"], found["weights_gb_per_gpu"]) == ("bf16", 3.22)  # 3 x 1.0737
+
+
+def test_a_started_server_at_another_precision_is_an_error(started, tmp_path):
+    with pytest.raises(ServiceError, match="in bf16, int8 was asked for"):
+        serve_llm.run(config={"quantization": "int8"}, llm=tmp_path / "llm")
+
+
+def test_release_and_stop_are_one_and_the_second_finds_nothing(started, tmp_path):
+    assert release_llm.run(config={}, released=tmp_path / "a") == {"stopped": 1.0}
+    assert stop_llm.run(config={}, stopped=tmp_path / "b") == {"stopped": 0.0}
+    assert json.loads((tmp_path / "b").read_text()) == {"stopped": False}
+
+
+def test_a_given_server_of_unknown_precision_is_recorded_as_such(served, tmp_path, monkeypatch):
+    monkeypatch.delenv("LLM_QUANTIZATION", raising=False)
+    serve_llm.run(config={}, llm=tmp_path / "llm")
+    assert json.loads((tmp_path / "llm").read_text())["quantization"] == "unknown"
 
 
 def test_release_and_stop_leave_a_given_server_alone(served, tmp_path):
