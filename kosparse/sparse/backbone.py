@@ -23,6 +23,7 @@ from kosparse.jsonl import read_json, write_json
 from kosparse.ports import Vectors
 from kosparse.progress import note
 from kosparse.sparse.dense_rows import dense_rows
+from kosparse.sparse.head import find_head, set_output
 from kosparse.sparse.morpheme_head import Saturation, calibrated_head, prior, save_head
 from kosparse.sparse.piece_head import calibrate, piece_rows
 from kosparse.sparse.probe import Probe
@@ -92,6 +93,8 @@ def build_backbone(
         terms, active = len(rows), probe.active * len(rows)
     else:
         terms, active, probe = _morpheme_head(folder, model, plain, query_prefix, passages, sample, states)
+        # Nothing asks for pieces; an output of the new vocabulary's size keeps the folder loadable.
+        set_output(model, find_head(model), model.get_input_embeddings().weight, torch.zeros(len(kept)))
     model.save_pretrained(folder)
     numbers = {
         "terms": float(terms),
