@@ -64,7 +64,7 @@ def test_dictionary_probabilities_are_probabilities(finished_run):
 def test_plain_sentence_transformers_loads_the_model(finished_run):
     from sentence_transformers import SparseEncoder
 
-    model = SparseEncoder(str(finished_run.folder / "model"), device="cpu")
+    model = SparseEncoder(str(finished_run.folder / "model"), device="cpu", trust_remote_code=True)
 
     query = model.encode_query(["스프레드시트 셀 보호"])
     document = model.encode_document(["스프레드시트에서 셀을 잠그면 내용을 바꿀 수 없습니다."])
@@ -79,7 +79,7 @@ def test_our_encoder_and_plain_sentence_transformers_agree(finished_run):
 
     texts = ["스프레드시트에서 셀을 잠급니다.", "표를 넣습니다."]
     ours = load_sparse_model(finished_run.folder / "model").encode_documents(texts).toarray()
-    plain = SparseEncoder(str(finished_run.folder / "model"), device="cpu").encode_document(texts).to_dense().numpy()
+    plain = SparseEncoder(str(finished_run.folder / "model"), device="cpu", trust_remote_code=True).encode_document(texts).to_dense().numpy()
 
     assert ours == pytest.approx(plain, abs=1e-4)
 

@@ -79,3 +79,17 @@ def test_long_texts_share_a_batch_with_fewer_others():
     texts = {"a": "x" * 10, "b": "x" * 4000, "c": "x" * 4000, "d": "x" * 8000, "e": "x" * 20000}
     # 4000 characters x 3 texts would be over 8192; 8000 and 20000 stand alone.
     assert batches(list("abcde"), texts) == [["a", "b"], ["c"], ["d"], ["e"]]
+
+
+def test_vectors_made_elsewhere_are_kept_only_when_they_are_the_models_own(opened, monkeypatch):
+    texts = ["셀", "셀 보호", "보호 셀 보호", "셀 셀"]
+    own = opened.encode(texts, "passage")
+    other = np.roll(own, 1, axis=1)
+
+    assert not opened.remember(["보호 보호", "셀 셀 셀"], "passage", other[:2])
+    assert not opened.remember(texts, "passage", own[:, :8])
+    assert not opened.remember([], "passage", own[:0])
+    fresh = SentenceEmbedder(opened.model_name, opened._cache.path.parent / "fresh")
+    assert fresh.remember(texts, "passage", own)
+    monkeypatch.setattr(SentenceEmbedder, "_model", property(lambda self: pytest.fail("the model was loaded")))
+    assert np.array_equal(fresh.encode(texts, "passage"), own)

@@ -10,7 +10,8 @@ from kosparse.corpus.units import Morphemes
 from kosparse.errors import InputError
 from kosparse.evaluation.bm25 import Bm25
 from kosparse.sparse.activation import activate, inverse
-from kosparse.sparse.backbone import build_backbone, load_backbone
+from kosparse.sparse.backbone import build_backbone, dense_vectors, load_backbone
+from kosparse.sparse.cached_weights import document_weights
 from kosparse.sparse.model import load_sparse_model, save_morpheme_model
 from kosparse.sparse.morpheme_head import MorphemeHead, Saturation, calibrated_head, load_head, prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
@@ -153,3 +154,24 @@ def test_names_and_rows_that_do_not_belong_together_are_refused(backbone, tmp_pa
 def test_a_head_is_saved_with_its_threshold():
     head = MorphemeHead(torch.ones(2, 3), torch.ones(2, 3), torch.zeros(2), torch.tensor(0.25))
     assert float(head.state_dict()["threshold"]) == 0.25
+
+
+def test_weights_from_cached_states_are_those_of_the_encoder(backbone, model, monkeypatch):
+    loaded = load_sparse_model(model)
+    exact = loaded.encode_documents(TEXTS)
+    counted = []
+    encode = loaded.encode_documents
+    monkeypatch.setattr(loaded, "encode_documents", lambda texts: counted.append(len(texts)) or encode(texts))
+
+    cached = document_weights(loaded, TEXTS, backbone.parent / "states")
+    assert cached.toarray() == pytest.approx(exact.toarray(), abs=5e-3)
+    assert sum(counted) <= 4  # the check, not the collection
+    counted.clear()
+    document_weights(loaded, [*TEXTS, "처음 보는 글"], backbone.parent / "states")
+    assert counted == [len(TEXTS) + 1]
+
+
+def test_dense_vectors_are_the_unit_means_of_the_states(backbone, tmp_path):
+    vectors = dense_vectors(backbone, TEXTS, backbone.parent / "states")
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-4)
+    assert dense_vectors(backbone, TEXTS, tmp_path) is None
