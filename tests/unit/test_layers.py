@@ -26,6 +26,7 @@ MAY_IMPORT = {
 
 EXTRA = {
     "kosparse/llm/loader.py": OUTSIDE,
+    "kosparse/llm/shared_cache.py": OUTSIDE,
     "kosparse/adapters": {"llm"},
     "kosparse/__init__.py": LOGIC | CORE,
 }
