@@ -115,8 +115,9 @@ class OpenAiChatModel:
             finally:
                 for task in follows:
                     task.cancel()
-            if follows:
-                await watch.look()
+                if follows:
+                    await watch.look()
+                await watch.close()
         self.prefix_queries += watch.prefix_queries
         self.prefix_hits += watch.prefix_hits
 

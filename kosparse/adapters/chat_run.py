@@ -203,7 +203,7 @@ class Run:
         if self.answered > task.answered_before:
             return
         try:
-            await self.client.models.list(timeout=_SECONDS_FOR_A_SIGN_OF_LIFE)
+            await self.client.models.list(timeout=min(self.timeout, _SECONDS_FOR_A_SIGN_OF_LIFE))
         except (openai.APITimeoutError, openai.APIConnectionError) as error:
             raise ServiceError(
                 f"the language model server takes connections but answers nothing, not even /models, within "

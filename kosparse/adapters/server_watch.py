@@ -24,12 +24,17 @@ class ServerWatch:
         """Prompt tokens looked up, and found, between the first look and the last."""
         self._address, self._pace = metrics_address(base_url), pace
         self._before: ServerMetrics | None = None
+        # Loading the certificates costs more than all looks together.
+        self._client = httpx.AsyncClient(timeout=_PATIENCE, verify=self._address.startswith("https:"))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
 
     async def look(self) -> bool:
         """Look once; False when there is nothing to see."""
         try:
-            async with httpx.AsyncClient(timeout=_PATIENCE) as client:
-                response = await client.get(self._address)
+            response = await self._client.get(self._address)
         except httpx.HTTPError:
             return False
         seen = parse_metrics(response.text) if response.status_code == 200 else None
