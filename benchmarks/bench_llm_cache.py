@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -51,8 +52,12 @@ def requests(count: int) -> list[ChatRequest]:
     """Questions as ``generate_queries`` asks them: instructions, examples, a passage of 300 characters."""
     prompt = prompts.load("generate_queries")
     passage = "시트의 셀을 보호하려면 도구 메뉴에서 시트 보호를 고릅니다. " * 9
+    *shared, last = prompt.messages(document=f"@ {passage}")
+    before, after = last["content"].split("@")
     return [
-        ChatRequest(prompt.messages(document=f"{number} {passage}"), prompt.answer, 128, 0.3, 0.95, 13)
+        ChatRequest(
+            (*shared, {"role": "user", "content": f"{before}{number}{after}"}), prompt.answer, 128, 0.3, 0.95, 13
+        )
         for number in range(count)
     ]
 
@@ -86,16 +91,17 @@ def resume(cache: Path, count: int, answered: set[int]) -> dict[str, float | int
     """Ask all again: seconds until the first new request is sent, and how many old ones are repeated."""
     asked = requests(count)
     position_of = {request.messages[-1]["content"]: position for position, request in enumerate(asked)}
-    sent_at: list[float] = []
-    model = InstantModel(lambda: sent_at.append(time.perf_counter()))
-    started = time.perf_counter()
+    sent_at: list[tuple[float, float]] = []
+    model = InstantModel(lambda: sent_at.append(_clocks()))
+    started = _clocks()
     done = sum(1 for _ in CachedChatModel(model, cache).complete(asked))
     repeated = sum(position_of[request.messages[-1]["content"]] in answered for request in model.asked)
     assert done == count
     return {
         "what": f"resume of {count:,} requests, killed after {len(answered):,}: seconds to the first new one",
-        "value": round(sent_at[0] - started, 2),
         "must": "at most 2",
+        "wall": round(sent_at[0][0] - started[0], 2),
+        "processor": round(sent_at[0][1] - started[1], 2),
         "repeated": repeated,
     }
 
@@ -105,16 +111,23 @@ def look_up(cache: Path, count: int, rounds: int) -> dict[str, float | int | str
     asked, rates = requests(count), []
     for _ in range(rounds):
         model = InstantModel()
-        started = time.perf_counter()
+        started = _clocks()
         assert all(answer.cached for _, answer in CachedChatModel(model, cache).complete(asked))
-        rates.append(count / (time.perf_counter() - started))
+        rates.append([count / (now - then) for now, then in zip(_clocks(), started, strict=True)])
         assert not model.asked
+    wall, processor = (round(statistics.median(values)) for values in zip(*rates, strict=True))
     return {
         "what": f"cached answers looked up per second, {count:,} of them",
-        "value": round(sorted(rates)[len(rates) // 2]),
         "must": "over 20,000",
+        "wall": wall,
+        "processor": processor,
         "repeated": 0,
     }
+
+
+def _clocks() -> tuple[float, float]:
+    """Wall time and this process's processor time, in seconds."""
+    return time.perf_counter(), time.process_time()
 
 
 def main() -> None:
@@ -138,6 +151,8 @@ def main() -> None:
         command="make bench-llm",
         notes=[
             "Requests of generate_queries, each with a passage of 300 characters; the SQLite file is on a local disk.",
+            "The machine is shared with other work, and the benchmark ran below its priority: wall is what passed, "
+            "processor what this process itself used.",
             "Counted are hashing, reading and parsing of every answer, not the making of the requests.",
         ],
         packages=["pydantic"],
