@@ -60,7 +60,7 @@ class Pace:
 
     def queue(self, waiting: float, running: float) -> None:
         """The server's queue was seen: a fifth fewer places when it is longer than the batch and grows."""
-        if waiting > max(running, 1.0) and waiting >= self._waiting_before:
+        if waiting > max(running, 1.0) and waiting > self._waiting_before:
             self.limit = max(1.0, self.limit * _EASE)
         self._waiting_before = waiting
 
