@@ -154,5 +154,5 @@ def test_a_misspelt_prompt_is_not_left_unread(tmp_path, monkeypatch):
 def test_a_folder_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("KOSPARSE_PROMPTS", str(tmp_path / "none"))
 
-    with pytest.raises(ConfigError, match="no such folder"):
+    with pytest.raises(ConfigError, match="not there"):
         prompts.load("generate_queries")
