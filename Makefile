@@ -38,6 +38,16 @@ check: setup-test ## ruff, mypy, layers and prompts
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(PY) -m pytest tests/unit/test_layers.py tests/unit/prompts
 
+.PHONY: estimate bench-llm
+estimate: setup-test ## calls, tokens, hours and money before a run [CORPUS= RECIPE= SET= LLM_PRICE_INPUT= LLM_PRICE_OUTPUT=]
+	@$(PY) -c 'import json, sys; from pipelines import recipes; print(json.dumps(recipes.arguments(sys.argv[1], sys.argv[2:])))' \
+	  "$(RECIPE)" $(foreach setting,$(SET),'$(setting)') \
+	  | $(PY) -m kosparse.cli estimate --corpus "$(or $(CORPUS),$$($(PY) -m kosparse.cli sample))" --config -
+
+bench-llm: setup-test ## the language model client and its cache, measured [DISTILABEL=python that has distilabel]
+	@$(PY) -m benchmarks.bench_llm_cache
+	@$(PY) -m benchmarks.bench_llm_client $(if $(DISTILABEL),--distilabel "$(DISTILABEL)")
+
 .PHONY: compile submit
 compile: setup-test ## compile the pipeline package to pipelines/kosparse.yaml
 	@$(PY) -m pipelines.compile

@@ -82,9 +82,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     gpu.set_defaults(command=_check_gpu)
 
+    _add_estimate(commands)
+    _add_cache(commands)
     for name in STEPS:
         commands.add_parser(name, help=f"the {name} step, by hand", add_help=False)
     return parser
+
+
+def _add_estimate(commands: Any) -> None:
+    parser = commands.add_parser("estimate", help="calls, tokens, hours and money of a run, before it starts")
+    parser.add_argument("--corpus", required=True, help="a BEIR folder or .jsonl")
+    parser.add_argument("--config", default="", metavar="FILE", help="settings by step, JSON or YAML; - reads stdin")
+    parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", help="one setting; repeatable")
+    parser.add_argument("--tokens-per-second", type=float, default=0.0, help="the server writes, all requests together")
+    parser.set_defaults(command=_estimate)
+
+
+def _add_cache(commands: Any) -> None:
+    parser = commands.add_parser("cache", help="what is kept of the language model's answers")
+    actions = parser.add_subparsers(required=True, metavar="<action>")
+    actions.add_parser("stats", help="how many, by model").set_defaults(command=_cache_stats)
+    export = actions.add_parser("export", help="write them to a file (gzipped JSON lines)")
+    export.add_argument("file", type=Path)
+    export.set_defaults(command=_cache_export)
+    prune = actions.add_parser("prune", help="forget old ones, on this machine")
+    prune.add_argument("--days", type=float, required=True, help="older than this many days")
+    prune.set_defaults(command=_cache_prune)
+    for action in (export, prune):
+        action.add_argument("--model", default="", help="of this model only")
 
 
 def _positive(text: str) -> int:
@@ -200,6 +225,30 @@ def _check_gpu(options: argparse.Namespace) -> None:
 
     devices = [*check_gpu_memory(), *(card(size) for size in options.card)]
     print(table(read_checkpoint(str(resolve(options.model))), devices, options.context, options.concurrency))
+
+
+def _estimate(options: argparse.Namespace) -> None:
+    from kosparse.commands import estimate
+
+    estimate.run(options.corpus, options.config, options.set, options.tokens_per_second)
+
+
+def _cache_stats(options: argparse.Namespace) -> None:
+    from kosparse.commands import cache
+
+    cache.stats()
+
+
+def _cache_export(options: argparse.Namespace) -> None:
+    from kosparse.commands import cache
+
+    cache.export(options.file, options.model)
+
+
+def _cache_prune(options: argparse.Namespace) -> None:
+    from kosparse.commands import cache
+
+    cache.prune(options.days, options.model)
 
 
 def _check_run(run: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,9 @@ class ChatRequest:
     """Which of several draws for the same messages: part of the cache key, not sent."""
     top_logprobs: int = 0
     """How many first-token alternatives to return with log-probabilities (0 to 20)."""
+    may_shorten: str = ""
+    """A stretch of the last message, such as the passage, that may be cut at a sentence end when the
+    whole is too long for the model; empty when nothing may."""
 
 
 def never() -> bool:
@@ -64,6 +67,16 @@ class ChatModel(Protocol):
         ServiceError.
         """
         ...
+
+
+@runtime_checkable
+class MeasuresPrefixCache(Protocol):
+    """A chat model that knows how much of its prompts the server had already computed."""
+
+    prefix_queries: float
+    """Prompt tokens looked up in the server's prefix cache while it answered us; 0 when it does not tell."""
+    prefix_hits: float
+    """Those of them that were found there."""
 
 
 class Embedder(Protocol):

@@ -174,6 +174,8 @@ class Completion(Row):
     first_token_logprobs: dict[str, float] = {}
     """Natural-log probabilities of the most likely first tokens, when asked for."""
     cached: bool = False
+    shortened_by: int = Field(default=0, ge=0)
+    """Characters of the request's ``may_shorten`` that were left out, because it was too long for the model."""
 
 
 class Reject(Row):

@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kosparse.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -34,6 +36,15 @@ class Settings:
     """``LLM_REVISION``: recorded, and part of the answer cache's key."""
     llm_quantization: str
     """``LLM_QUANTIZATION``: the precision the server really runs at; likewise."""
+    llm_cache: str
+    """``KOSPARSE_LLM_CACHE``: ``s3://bucket/prefix`` where machines share LLM answers; used where
+    ``S3_ENDPOINT`` is set, empty for nowhere."""
+    llm_price_input: float
+    """``LLM_PRICE_INPUT``: money per million prompt tokens, in any currency; 0 for a model of your own."""
+    llm_price_output: float
+    """``LLM_PRICE_OUTPUT``: likewise for tokens written."""
+    prompts: Path | None
+    """``KOSPARSE_PROMPTS``: a folder of prompt files that replace those that ship."""
     embedder: str
     """``KOSPARSE_EMBEDDER``: hub id or folder; empty means the packaged multilingual-e5-small."""
     git_sha: str
@@ -67,6 +78,10 @@ def settings() -> Settings:
         llm_backend=get("LLM_BACKEND", "http"),
         llm_revision=get("LLM_REVISION", ""),
         llm_quantization=get("LLM_QUANTIZATION", ""),
+        llm_cache=get("KOSPARSE_LLM_CACHE", "s3://mlpipeline/kosparse/llm-answers"),
+        llm_price_input=_number("LLM_PRICE_INPUT"),
+        llm_price_output=_number("LLM_PRICE_OUTPUT"),
+        prompts=Path(folder).expanduser() if (folder := get("KOSPARSE_PROMPTS", "")) else None,
         embedder=get("KOSPARSE_EMBEDDER", ""),
         git_sha=get("KOSPARSE_GIT_SHA", ""),
         image_digest=get("KOSPARSE_IMAGE_DIGEST", ""),
@@ -74,3 +89,14 @@ def settings() -> Settings:
         s3_secret_key=get("AWS_SECRET_ACCESS_KEY", ""),
         llm_api_key=get("LLM_API_KEY", ""),
     )
+
+
+def _number(name: str) -> float:
+    text = os.environ.get(name, "") or "0"
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise ConfigError(f"not a price: {text!r}", where=name, fix="Give money per million tokens, 0 or more.")
+    return number

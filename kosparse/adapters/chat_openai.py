@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import queue
-import random
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 import openai
 
-from kosparse.errors import ServiceError
+from kosparse.adapters.chat_repair import server_of
+from kosparse.adapters.chat_run import Run
+from kosparse.adapters.server_watch import ServerWatch
+from kosparse.llm.pace import Pace
 from kosparse.ports import ChatRequest, LlmEndpoint, never
 from kosparse.records import Completion, Reject
 
-_ATTEMPTS = 5
-_LONGEST_WAIT = 30.0
-_REFUSALS = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
 _END = None
+_SECONDS_TO_CONNECT = 10.0
 
 Answer = tuple[int, Completion | Reject]
 
 
 class OpenAiChatModel:
-    """Answers requests over HTTP, ``concurrency`` of them in flight.
+    """Answers requests over HTTP, at most ``concurrency`` of them in flight, fewer while the server is overrun.
 
-    Time-outs, resets, 429 (honouring Retry-After), 5xx and empty content are tried again with
-    jittered, growing waits; what keeps failing becomes a Reject. An address that cannot be reached,
-    a wrong key or an unknown model raise ServiceError.
+    Time-outs, resets, 429 and 503 (honouring Retry-After), other 5xx, bodies that cannot be read and
+    empty content are tried again with jittered, growing waits; what keeps failing becomes a Reject whose
+    reason is ``timeout``, ``connection``, ``rate_limit``, ``overloaded``, ``bad_answer``, ``empty_answer``,
+    ``too_long`` or ``refused_request``. Structured answers are checked against their schema here, whether
+    the server holds to it or not. An address that cannot be reached, a wrong key, an unknown model, and a
+    service that answers nobody any more raise ServiceError; answers yielded before are whole.
 
     Args:
         endpoint: Address, model name and key.
@@ -52,10 +54,13 @@ class OpenAiChatModel:
     ) -> None:
         self.model, self.revision, self.quantization = endpoint.model, revision, quantization
         self.concurrency = concurrency
+        self.prefix_queries = self.prefix_hits = 0.0
         self._endpoint, self._timeout, self._wait = endpoint, timeout, wait
 
     def complete(self, requests: Sequence[ChatRequest], *, stop: Callable[[], bool] = never) -> Iterator[Answer]:
         """See ``ports.ChatModel.complete``."""
+        if not requests:
+            return
         answers: queue.Queue[Answer | BaseException | None] = queue.Queue()
         abandoned = threading.Event()
         thread = threading.Thread(target=self._run, args=(requests, stop, abandoned, answers), daemon=True)
@@ -86,67 +91,35 @@ class OpenAiChatModel:
     async def _answer_all(
         self, requests: Sequence[ChatRequest], stop: Callable[[], bool], answers: queue.Queue[Any]
     ) -> None:
-        positions = itertools.count()
+        pace = Pace(self.concurrency)
+        watch = ServerWatch(self._endpoint.base_url, pace)
         async with openai.AsyncOpenAI(
             base_url=self._endpoint.base_url,
             api_key=self._endpoint.api_key or "none",
-            timeout=self._timeout,
+            timeout=openai.Timeout(self._timeout, connect=min(self._timeout, _SECONDS_TO_CONNECT)),
             max_retries=0,
         ) as client:
-
-            async def work() -> None:
-                for position in positions:
-                    if position >= len(requests) or stop():
-                        return
-                    answers.put((position, await self._answer(client, requests[position])))
-
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(min(self.concurrency, len(requests))):
-                        group.create_task(work())
-            except ExceptionGroup as errors:
-                raise errors.exceptions[0] from None
-
-    async def _answer(self, client: openai.AsyncOpenAI, request: ChatRequest) -> Completion | Reject:
-        reason, detail = "", ""
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(min(self._wait * 2 ** (attempt - 1), _LONGEST_WAIT) * random.uniform(0.5, 1.5))
-            try:
-                response = await client.chat.completions.create(**_arguments(self.model, request))
-                completion = _completion(response)
-                if completion is not None:
-                    return completion
-                reason, detail = "empty_answer", "the content was null or empty"
-            except _REFUSALS as error:
-                raise self._refused(error) from error
-            except openai.BadRequestError as error:
-                return Reject(stage="llm", reason="refused_request", detail=str(error)[:300])
-            except openai.RateLimitError as error:
-                reason, detail = "rate_limit", str(error)[:300]
-                await asyncio.sleep(_retry_after(error))
-            except openai.APITimeoutError:
-                reason, detail = "timeout", f"no answer within {self._timeout:g} s"
-            except openai.APIConnectionError as error:
-                reason, detail = "connection", str(error.__cause__ or error)[:300]
-            except (openai.APIError, AttributeError, ValueError, TypeError) as error:
-                # A proxy that answers HTML reaches us as a string or as a body that cannot be read.
-                reason, detail = "bad_answer", f"{type(error).__name__}: {error}"[:300]
-        if reason == "connection":
-            raise ServiceError(
-                f"the language model cannot be reached: {detail}",
-                where=self._endpoint.base_url,
-                fix="Check LLM_BASE_URL and that the server runs; answers given so far are kept.",
+            run = Run(
+                client=client,
+                server=server_of(self._endpoint.base_url, self.model, self._endpoint.api_key),
+                requests=requests,
+                stop=stop,
+                give=lambda position, answer: answers.put((position, answer)),
+                pace=pace,
+                timeout=self._timeout,
+                wait=self._wait,
             )
-        return Reject(stage="llm", reason=reason, detail=detail)
-
-    def _refused(self, error: openai.APIStatusError) -> ServiceError:
-        fixes = {401: "Check LLM_API_KEY.", 403: "Check LLM_API_KEY.", 404: "Check LLM_BASE_URL and LLM_MODEL."}
-        return ServiceError(
-            f"the language model server refuses us ({error.status_code}): {error.message[:200]}",
-            where=f"{self._endpoint.base_url}, model {self.model!r}",
-            fix=fixes.get(error.status_code, "See the server's log."),
-        )
+            follows = [asyncio.create_task(watch.follow())] if await watch.look() else []
+            try:
+                await run.answer_all()
+            finally:
+                for task in follows:
+                    task.cancel()
+                if follows:
+                    await watch.look()
+                await watch.close()
+        self.prefix_queries += watch.prefix_queries
+        self.prefix_hits += watch.prefix_hits
 
 
 async def _unless(abandoned: threading.Event, work: Coroutine[Any, Any, None]) -> None:
@@ -157,45 +130,3 @@ async def _unless(abandoned: threading.Event, work: Coroutine[Any, Any, None]) -
             task.cancel()
         await asyncio.wait({task}, timeout=0.1)
     await task
-
-
-def _arguments(model: str, request: ChatRequest) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
-        "model": model,
-        "messages": list(request.messages),
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "seed": request.seed + request.sample,
-    }
-    if request.json_schema is not None:
-        schema = {"name": "answer", "schema": dict(request.json_schema), "strict": True}
-        arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
-    if request.top_logprobs:
-        arguments |= {"logprobs": True, "top_logprobs": request.top_logprobs}
-    return arguments
-
-
-def _completion(response: Any) -> Completion | None:
-    """The answer, or None when there is nothing in it. Reasoning is never taken for the answer."""
-    choice = response.choices[0]
-    if not choice.message.content:
-        return None
-    tokens = choice.logprobs.content if choice.logprobs and choice.logprobs.content else []
-    first = {option.token: option.logprob for option in tokens[0].top_logprobs} if tokens else {}
-    usage = response.usage
-    return Completion(
-        text=choice.message.content,
-        finish_reason=choice.finish_reason or "stop",
-        prompt_tokens=usage.prompt_tokens if usage else 0,
-        completion_tokens=usage.completion_tokens if usage else 0,
-        first_token_logprobs=first,
-    )
-
-
-def _retry_after(error: openai.APIStatusError) -> float:
-    """Seconds the server asks us to wait, at most a minute; 0 when it does not say."""
-    try:
-        return min(float(error.response.headers.get("retry-after", 0)), 60.0)
-    except ValueError:
-        return 0.0

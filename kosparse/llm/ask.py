@@ -6,21 +6,26 @@ import time
 from collections.abc import Sequence
 
 from kosparse import progress
+from kosparse.llm.accounting import Answer, Meter
 from kosparse.ports import ChatModel, ChatRequest
-from kosparse.records import Completion, Reject
 
-Answer = Completion | Reject | None
-"""None: not asked, the budget ran out."""
+__all__ = ["Answer", "ask"]
 
 
 def ask(
-    model: ChatModel, requests: Sequence[ChatRequest], *, what: str, budget_seconds: float, at_least: int = 0
+    model: ChatModel,
+    requests: Sequence[ChatRequest],
+    *,
+    what: str,
+    budget_seconds: float,
+    at_least: int = 0,
+    shared_prefix: bool = False,
 ) -> list[Answer]:
     """Answer the requests in their order, sending no new one once the budget is spent.
 
     Requests in flight when it runs out are still waited for, and cached answers are given whatever
-    the budget says: they cost none. The counts of calls, cached answers and tokens go to the events
-    file as one ``llm`` event.
+    the budget says: they cost none. What it cost goes to the events file as one ``llm`` event (see
+    ``accounting.Meter.report``).
 
     Args:
         model: Whom to ask.
@@ -28,35 +33,29 @@ def ask(
         what: Shown beside the progress bar.
         budget_seconds: Wall time, > 0.
         at_least: This many are answered whatever the budget says.
+        shared_prefix: The requests begin alike (instructions, examples): the first is answered before the
+            others are sent. Servers share a computed prefix with later requests, not with those that
+            come at the same time.
 
     Returns:
-        One answer per request. A Completion with ``finish_reason`` "length" was cut off at ``max_tokens``.
+        One answer per request; None for those not asked. A Completion with ``finish_reason`` "length" was
+        cut off at ``max_tokens``.
 
     Raises:
         ServiceError: The service is dead or refuses us. What was answered before is in the cache.
     """
     answers: list[Answer] = [None] * len(requests)
-    deadline = time.monotonic() + budget_seconds
-    bar = progress.Bar(what, len(requests), "requests")
-    for position, answer in model.complete(
-        requests, stop=lambda: bar.done >= at_least and time.monotonic() >= deadline
-    ):
-        answers[position] = answer
-        bar.advance()
+    started = time.monotonic()
+    meter, bar = Meter(model), progress.Bar(what, len(requests), "requests")
+
+    def stop() -> bool:
+        return bar.done >= at_least and time.monotonic() >= started + budget_seconds
+
+    alone = 1 if shared_prefix else 0
+    for first, batch in ((0, requests[:alone]), (alone, requests[alone:])):
+        for position, answer in model.complete(batch, stop=stop) if batch else ():
+            answers[first + position] = answer
+            bar.advance()
     bar.close()
-    progress.emit("llm", what=what, **usage(answers))
+    progress.emit("llm", what=what, **meter.report(answers, time.monotonic() - started))
     return answers
-
-
-def usage(answers: Sequence[Answer]) -> dict[str, int]:
-    """What the answers cost: requests answered, those of them from the cache, failures, fresh tokens."""
-    done = [answer for answer in answers if isinstance(answer, Completion)]
-    fresh = [completion for completion in done if not completion.cached]
-    failed = sum(isinstance(answer, Reject) for answer in answers)
-    return {
-        "calls": len(done) + failed,
-        "cached": len(done) - len(fresh),
-        "failed": failed,
-        "prompt_tokens": sum(completion.prompt_tokens for completion in fresh),
-        "completion_tokens": sum(completion.completion_tokens for completion in fresh),
-    }

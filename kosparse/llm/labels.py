@@ -33,6 +33,28 @@ def log_odds(completion: Completion, positive: Sequence[str], negative: Sequence
     return math.log(p_positive or floor) - math.log(p_negative or floor)
 
 
+def swapped_log_odds(
+    straight: Completion, swapped: Completion, first: Sequence[str], second: Sequence[str]
+) -> float | None:
+    """Log-odds of a yes to a question asked twice, the two labels standing for each other's meaning the second time.
+
+    ``straight`` comes from the question in which ``first`` means yes, ``swapped`` from the one in which ``second``
+    does. A model's liking for a label, or for the place it is offered in, is in both with opposite sign and
+    goes out in the mean (Zhao et al., 2021, correct it by one content-free question instead).
+
+    Args:
+        straight: Answered with ``top_logprobs`` > 0, over HTTP or in-process.
+        swapped: Likewise.
+        first: Spellings of one label, such as ``["A"]``.
+        second: Spellings of the other.
+
+    Returns:
+        Natural-log odds of yes, or None when either answer holds neither label.
+    """
+    odds = log_odds(straight, first, second), log_odds(swapped, second, first)
+    return None if odds[0] is None or odds[1] is None else (odds[0] + odds[1]) / 2
+
+
 def _mass(alternatives: dict[str, float], spellings: Sequence[str], others: Sequence[str]) -> float:
     """Summed probability of the tokens that begin one of the spellings and none of the others."""
     return sum(

@@ -131,11 +131,11 @@ def open_chat_model(concurrency: int = 8) -> ChatModel:
         ConfigError: The environment names none.
         ServiceError: This run's server does not answer.
     """
-    from kosparse.llm.cache import CachedChatModel
+    from kosparse.llm.shared_cache import with_cache
 
     current = settings()
     inner = _in_process(current) if current.llm_backend == "transformers" else _over_http(current, concurrency)
-    return CachedChatModel(inner, current.response_cache)
+    return with_cache(inner, current)
 
 
 def _over_http(current: Settings, concurrency: int) -> ChatModel:

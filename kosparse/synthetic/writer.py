@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import time
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,18 +86,15 @@ class Writer:
         )
 
     def ask(self, requests: Sequence[ChatRequest], what: str) -> list[Answer]:
-        """Ask requests that share a prompt: the first one alone, so that the rest find its start cached.
-
-        Servers share the computed prefix (instructions and examples) with later requests, not with
-        those that come at the same time.
-        """
-        started = time.monotonic()
-        first = ask(
-            self.model, requests[:1], what=what, budget_seconds=self.budget_seconds, at_least=min(self.at_least, 1)
+        """Ask requests that share a prompt."""
+        return ask(
+            self.model,
+            requests,
+            what=what,
+            budget_seconds=self.budget_seconds,
+            at_least=self.at_least,
+            shared_prefix=True,
         )
-        left = self.budget_seconds - (time.monotonic() - started)
-        rest = ask(self.model, requests[1:], what=what, budget_seconds=left, at_least=max(self.at_least - 1, 0))
-        return [*first, *rest]
 
 
 def as_chat_model(model: ChatModel | None, llm_model: Any = None, llm_tokenizer: Any = None) -> ChatModel:

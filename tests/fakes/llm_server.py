@@ -22,6 +22,8 @@ from typing import Any
 
 _FENCED = re.compile(r"<<<\s*(.*?)\s*>>>", re.DOTALL)
 _WORDS = re.compile(r"[가-힣]{2,}|[A-Za-z]{3,}")
+_HANGS = 15.0
+"""Seconds."""
 _SYNONYMS = Path(__file__).parents[2] / "kosparse" / "synonyms"
 
 
@@ -32,21 +34,43 @@ class FakeLlmServer:
         api_key: Wanted from clients; empty takes any.
         model: The only model served.
         failures: What to do with the first requests, in order: a status code (429 comes with
-            Retry-After), ``hang``, ``html``, ``null`` or ``reset``.
+            Retry-After), ``hang``, ``html``, ``null``, ``reset``, ``half`` (the body breaks off),
+            ``reasoning`` (it took all the tokens), ``prose`` (no JSON), ``fenced`` (JSON in a code block) or
+            ``cut`` (JSON that ends in the middle); None answers.
         always_yes: Say yes to every question answered by probabilities.
         port: 0 takes a free one.
+        schemas: What it makes of JSON schemas: ``holds``, ``ignores`` or ``refuses``.
+        places: More requests at once than this are refused with 429; 0 takes any number.
+        context: Longest prompt in tokens (a token is a character here); 0 takes any.
+        counts_tokens: It has vLLM's ``/tokenize``.
+        vllm_metrics: It has vLLM's ``/metrics``; a prompt's prefix is cached from its second time on.
+        silent: It takes connections and answers nothing at all.
+        seconds: For one answer.
     """
 
     def __init__(
         self,
         api_key: str = "",
         model: str = "fake-korean-llm",
-        failures: Iterable[int | str] = (),
+        failures: Iterable[int | str | None] = (),
         always_yes: bool = False,
         port: int = 0,
+        *,
+        schemas: str = "holds",
+        places: int = 0,
+        context: int = 0,
+        counts_tokens: bool = False,
+        vllm_metrics: bool = False,
+        silent: bool = False,
+        seconds: float = 0.0,
     ) -> None:
         self.api_key, self.model, self.always_yes = api_key, model, always_yes
+        self.schemas, self.places, self.context, self.counts_tokens = schemas, places, context, counts_tokens
+        self.vllm_metrics, self.silent, self.seconds = vllm_metrics, silent, seconds
         self.failures = list(failures)
+        self.bodies: list[dict[str, Any]] = []
+        self.prefix_queries = self.prefix_hits = 0
+        self._prefixes: set[str] = set()
         self.completions = 0
         self.most_in_flight = self._in_flight = 0
         self.known = _known_pairs()
@@ -68,15 +92,38 @@ class FakeLlmServer:
             self.completions += 1
             return self.failures.pop(0) if self.failures else None
 
-    def entered(self, step: int) -> None:
+    def entered(self, step: int) -> int:
+        """Count a request in or out; how many there are now."""
         with self._count:
             self._in_flight += step
             self.most_in_flight = max(self.most_in_flight, self._in_flight)
+            return self._in_flight
+
+    def computed(self, body: dict[str, Any]) -> None:
+        """Account for the prefix cache: all messages but the last are the prefix."""
+        prefix = json.dumps(body["messages"][:-1])
+        with self._count:
+            self.prefix_queries += prompt_length(body)
+            self.prefix_hits += len(prefix) if prefix in self._prefixes else 0
+            self._prefixes.add(prefix)
+
+    def metrics(self) -> str:
+        """vLLM's page, as far as we read it."""
+        values = {
+            "num_requests_waiting": 0,
+            "num_requests_running": self._in_flight,
+            "prefix_cache_queries_total": self.prefix_queries,
+            "prefix_cache_hits_total": self.prefix_hits,
+        }
+        lines = [f'vllm:{name}{{engine="0",model_name="{self.model}"}} {value}' for name, value in values.items()]
+        return "# HELP vllm:num_requests_waiting Number of requests waiting.\n" + "\n".join(lines) + "\n"
 
     def complete(self, request: dict[str, Any]) -> dict[str, Any]:
         """The body of one answer."""
         question = request["messages"][-1]["content"]
         schema = request.get("response_format", {}).get("json_schema", {}).get("schema")
+        if self.schemas == "ignores":
+            schema = None
         rng = random.Random(hashlib.sha256(f"{question}{request.get('seed')}".encode()).hexdigest())
         text, tokens = (json.dumps(_fill(schema, question, rng), ensure_ascii=False), None) if schema else ("예", None)
         if request.get("top_logprobs"):
@@ -115,6 +162,11 @@ class FakeLlmServer:
         query = _FENCED.sub("", question)
         shared = {word[:2] for word in _WORDS.findall(passage)} & {word[:2] for word in _WORDS.findall(query)}
         return 0.9 if shared else 0.1
+
+
+def prompt_length(body: dict[str, Any]) -> int:
+    """Tokens of a prompt, a character each."""
+    return sum(len(message["content"]) for message in body["messages"])
 
 
 def _known_pairs() -> set[tuple[str, str]]:
@@ -161,6 +213,15 @@ def _handler(fake: FakeLlmServer) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
         def do_GET(self) -> None:
+            if fake.silent:
+                time.sleep(_HANGS)
+                return
+            if self.path == "/metrics":
+                found = (
+                    (200, fake.metrics(), "text/plain") if fake.vllm_metrics else (404, "no such page", "text/plain")
+                )
+                self._send(*found)
+                return
             if not self._authorized():
                 return
             model = {"id": fake.model, "object": "model", "owned_by": "fake", "max_model_len": 4096}
@@ -168,24 +229,65 @@ def _handler(fake: FakeLlmServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if fake.silent:
+                time.sleep(_HANGS)
+                return
             if not self._authorized():
+                return
+            if self.path == "/tokenize":
+                counted = {"count": prompt_length(body), "max_model_len": fake.context}
+                self._send(*((200, counted) if fake.counts_tokens else (404, {"detail": "Not Found"})))
                 return
             if body["model"] != fake.model:
                 self._send(404, {"error": {"message": f"no model {body['model']}"}})
                 return
-            fake.entered(1)
             try:
-                self._answer(body)
+                now = fake.entered(1)
+                if 0 < fake.places < now:
+                    self._send(429, {"error": {"message": "too many requests"}})
+                elif not self._refused(body):
+                    self._answer(body)
             finally:
                 fake.entered(-1)
 
+        def _refused(self, body: dict[str, Any]) -> bool:
+            length, message = prompt_length(body), ""
+            if 0 < fake.context < length + body["max_tokens"]:
+                message = (
+                    f"This model's maximum context length is {fake.context} tokens. However, you requested "
+                    f"{length + body['max_tokens']} tokens ({length} in the messages, {body['max_tokens']} in the "
+                    "completion). Please reduce the length of the messages."
+                )
+            elif fake.schemas == "refuses" and "response_format" in body:
+                message = "'response_format.type' must be 'text'"
+            if message:
+                self._send(400, {"error": {"message": message, "type": "invalid_request_error"}})
+            return bool(message)
+
         def _answer(self, body: dict[str, Any]) -> None:
             failure = fake.next_failure()
+            fake.bodies.append(body)
+            time.sleep(fake.seconds)
             answer = fake.complete(body)
+            choice = answer["choices"][0]
+            fake.computed(body)
             if failure is None:
                 self._send(200, answer)
+            elif failure in ("prose", "fenced", "cut"):
+                text = choice["message"]["content"]
+                texts = {"prose": "네, 알겠습니다.", "fenced": f"```json\n{text}\n```", "cut": text[:-2]}
+                choice["message"]["content"] = texts[failure]
+                choice["finish_reason"] = "length" if failure == "cut" else "stop"
+                self._send(200, answer)
+            elif failure == "reasoning":
+                choice["message"] |= {"content": None, "reasoning": choice["message"]["content"]}
+                choice["message"]["reasoning_content"] = choice["message"]["reasoning"]
+                choice["finish_reason"] = "length"
+                self._send(200, answer)
+            elif failure == "half":
+                self._send(200, json.dumps(answer)[:-20])
             elif failure == "hang":
-                time.sleep(3)
+                time.sleep(_HANGS)
                 self.close_connection = True
             elif failure == "html":
                 self._send(200, "<html>Sign in</html>", "text/html")

@@ -79,7 +79,12 @@ def test_our_encoder_and_plain_sentence_transformers_agree(finished_run):
 
     texts = ["스프레드시트에서 셀을 잠급니다.", "표를 넣습니다."]
     ours = load_sparse_model(finished_run.folder / "model").encode_documents(texts).toarray()
-    plain = SparseEncoder(str(finished_run.folder / "model"), device="cpu", trust_remote_code=True).encode_document(texts).to_dense().numpy()
+    plain = (
+        SparseEncoder(str(finished_run.folder / "model"), device="cpu", trust_remote_code=True)
+        .encode_document(texts)
+        .to_dense()
+        .numpy()
+    )
 
     assert ours == pytest.approx(plain, abs=1e-4)
 

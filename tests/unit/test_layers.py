@@ -20,12 +20,14 @@ MAY_IMPORT = {
     **{name: CORE | CONTRACTS | LOGIC for name in LOGIC},
     **{name: CORE | CONTRACTS | OUTSIDE for name in OUTSIDE},
     "steps": CORE | CONTRACTS | LOGIC | OUTSIDE | {"steps"},
-    "cli": CORE | CONTRACTS | LOGIC | OUTSIDE | {"steps"},
+    "commands": CORE | CONTRACTS | LOGIC,
+    "cli": CORE | CONTRACTS | LOGIC | OUTSIDE | {"steps", "commands"},
 }
 """Part of kosparse -> the parts it may import (its own included)."""
 
 EXTRA = {
     "kosparse/llm/loader.py": OUTSIDE,
+    "kosparse/llm/shared_cache.py": OUTSIDE,
     "kosparse/adapters": {"llm"},
     "kosparse/__init__.py": LOGIC | CORE,
 }

@@ -6,6 +6,7 @@ import pytest
 
 from kosparse.adapters.chat_openai import OpenAiChatModel
 from kosparse.errors import ServiceError
+from kosparse.llm.structured import parse_json
 from kosparse.ports import ChatRequest, LlmEndpoint
 from kosparse.records import Completion, Reject
 from tests.fakes.llm_server import FakeLlmServer
@@ -38,7 +39,7 @@ def test_no_more_than_the_stated_number_is_in_flight():
     assert 1 <= server.most_in_flight <= 3
 
 
-@pytest.mark.parametrize("failure", [429, 500, 503, "null", "reset", "html"])
+@pytest.mark.parametrize("failure", [429, 500, 503, "null", "reasoning", "reset", "html", "half"])
 def test_passing_trouble_is_tried_again(failure):
     with FakeLlmServer(failures=[failure, failure]) as server:
         [(_, answer)] = model(server).complete([request(json_schema=SCHEMA)])
@@ -109,4 +110,123 @@ def test_whoever_stops_listening_does_not_wait_for_what_is_in_flight():
         next(answers)
         answers.close()
 
-        assert time.monotonic() - started < 2.0  # the hanging one takes 3 s
+        assert time.monotonic() - started < 10  # the hanging one takes 15 s
+
+
+def test_a_server_that_takes_few_at_once_answers_all_without_a_reject():
+    with FakeLlmServer(places=4, seconds=0.01) as server:
+        answers = dict(model(server, concurrency=32).complete([request(str(n)) for n in range(80)]))
+
+    assert len(answers) == 80 and all(isinstance(answer, Completion) for answer in answers.values())
+
+
+def test_a_server_that_is_too_busy_for_anybody_ends_it_after_some_rejects():
+    answers = []
+    with FakeLlmServer(failures=[429] * 500) as server, pytest.raises(ServiceError, match="in a row failed"):
+        for answer in model(server, concurrency=4).complete([request(str(n)) for n in range(50)]):
+            answers.append(answer)
+
+    assert {answer.reason for _, answer in answers} == {"rate_limit"} and len(answers) == 5
+
+
+def test_a_page_instead_of_an_api_ends_it_before_every_request_was_tried():
+    with FakeLlmServer(failures=["html"] * 999) as server, pytest.raises(ServiceError, match="bad_answer"):
+        list(model(server, concurrency=2).complete([request(str(n)) for n in range(60)]))
+
+    assert server.completions <= 5 * 6
+
+
+def test_what_was_answered_before_the_service_died_is_given():
+    given = []
+    dies = [None, None, None, *["reset"] * 99]
+    with FakeLlmServer(failures=dies) as server, pytest.raises(ServiceError, match="cannot be reached"):
+        for answer in model(server, concurrency=1).complete([request(str(n)) for n in range(9)]):
+            given.append(answer)
+
+    assert [position for position, _ in given] == [0, 1, 2]
+
+
+def test_a_silent_server_is_not_waited_for_again_and_again():
+    started = time.monotonic()
+    with FakeLlmServer(silent=True) as server, pytest.raises(ServiceError, match="answers nothing"):
+        list(model(server, timeout=0.3).complete([request(str(n)) for n in range(20)]))
+
+    assert time.monotonic() - started < 12  # 20 requests, 15 s each
+
+
+def test_reasoning_that_took_all_the_tokens_gets_more_room_and_is_never_the_answer():
+    with FakeLlmServer(failures=["reasoning", "reasoning"]) as server:
+        [(_, answer)] = model(server).complete([request(max_tokens=50)])
+
+    assert answer.text == "예"
+    assert [body["max_tokens"] for body in server.bodies] == [50, 100, 200]
+    assert len({body["seed"] for body in server.bodies}) == 3
+
+
+def test_a_structured_answer_that_was_cut_off_gets_twice_the_room_once():
+    with FakeLlmServer(failures=["cut", "cut"]) as server:
+        [(_, answer)] = model(server).complete([request(json_schema=SCHEMA, max_tokens=50)])
+
+    assert answer.finish_reason == "length"
+    assert [body["max_tokens"] for body in server.bodies] == [50, 100]
+
+
+def test_json_in_a_code_block_is_as_good_as_any():
+    with FakeLlmServer(failures=["fenced"]) as server:
+        [(_, answer)] = model(server).complete([request(json_schema=SCHEMA)])
+
+    assert server.completions == 1 and set(parse_json(answer.text)) == {"query"}
+
+
+def test_a_server_that_ignores_schemas_is_noticed_and_told_in_words(tmp_path, monkeypatch):
+    monkeypatch.setenv("KOSPARSE_EVENTS", str(tmp_path / "events"))
+    with FakeLlmServer(schemas="ignores") as server:
+        chat = model(server, concurrency=1)
+        answers = [answer for _, answer in chat.complete([request(str(n), json_schema=SCHEMA) for n in range(3)])]
+
+    assert [answer.text for answer in answers] == ["예"] * 3  # the parser has the last word
+    assert server.completions == 2 * 3
+    assert ["response_format" in body for body in server.bodies] == [True] + [False] * 5
+    assert "query" in server.bodies[-1]["messages"][0]["content"]
+    assert (tmp_path / "events").read_text().count("ignores JSON schemas") == 1
+
+
+def test_a_server_that_refuses_schemas_is_asked_without():
+    with FakeLlmServer(schemas="refuses") as server:
+        [(_, answer)] = model(server).complete([request(json_schema=SCHEMA)])
+
+    assert isinstance(answer, Completion) and "response_format" not in server.bodies[-1]
+
+
+PASSAGE = "셀을 보호하려면 시트를 잠급니다. " * 60
+
+
+@pytest.mark.parametrize("counts_tokens", [True, False])
+def test_a_passage_that_is_too_long_is_cut_at_a_sentence_end_where_that_is_allowed(counts_tokens):
+    asked = request(f"질문: <<<{PASSAGE}>>> 답?", may_shorten=PASSAGE, max_tokens=100)
+    with FakeLlmServer(context=700, counts_tokens=counts_tokens) as server:
+        [(_, answer)] = model(server).complete([asked])
+
+    sent = server.bodies[-1]["messages"][-1]["content"]
+    assert sent.startswith("질문: <<<셀을") and sent.endswith("잠급니다.>>> 답?")
+    assert 450 < len(sent) <= 600  # 700 tokens of context, 100 of them for the answer, a character each
+    assert answer.shortened_by == len(asked.messages[0]["content"]) - len(sent) > 0
+
+
+@pytest.mark.parametrize("stretch", ["", "질문"])
+def test_a_prompt_that_is_too_long_and_may_not_be_cut_is_a_reject(stretch):
+    with FakeLlmServer(context=300) as server:
+        [(_, answer)] = model(server).complete([request(f"질문: {PASSAGE}", may_shorten=stretch)])
+
+    assert answer.reason == "too_long" and "maximum context length" in answer.detail
+
+
+def test_what_the_prefix_cache_saved_is_read_from_the_server():
+    instructions = {"role": "system", "content": "검색어를 쓰세요. " * 10}
+    requests = [ChatRequest((instructions, {"role": "user", "content": str(n)})) for n in range(5)]
+    with FakeLlmServer(vllm_metrics=True) as server:
+        chat = model(server, concurrency=1)
+        list(chat.complete(requests))
+
+    assert (chat.prefix_queries, chat.prefix_hits) == (server.prefix_queries, server.prefix_hits)
+    assert chat.prefix_hits > 0

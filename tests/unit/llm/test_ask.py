@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from kosparse.errors import ConfigError
 from kosparse.llm import ask as ask_module
 from kosparse.llm.ask import ask
 from kosparse.ports import ChatRequest
@@ -68,3 +69,62 @@ def test_the_costs_are_reported_once(monkeypatch: pytest.MonkeyPatch, tmp_path) 
 
 def test_asking_nothing_answers_nothing() -> None:
     assert ask(FakeChatModel(content), [], what="queries", budget_seconds=1) == []
+
+
+class Prefixes(FakeChatModel):
+    """A model that knows of a prefix cache, and in which rounds it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(content)
+        self.rounds: list[int] = []
+        self.prefix_queries = self.prefix_hits = 100.0
+
+    def complete(self, requests, *, stop):
+        self.rounds.append(len(requests))
+        self.prefix_queries += 10 * len(requests)
+        self.prefix_hits += 4 * len(requests)
+        return super().complete(requests, stop=stop)
+
+
+def events(tmp_path) -> list[dict]:
+    lines = (tmp_path / "events.jsonl").read_text().splitlines()
+    return [event for event in map(json.loads, lines) if event["event"] == "llm"]
+
+
+def test_the_first_of_a_shared_prefix_is_asked_alone_and_all_is_one_event(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("KOSPARSE_EVENTS", str(tmp_path / "events.jsonl"))
+    model = Prefixes()
+    answers = ask(model, requests(5), what="queries", budget_seconds=60, shared_prefix=True)
+
+    assert texts(answers) == ["0", "1", "2", "3", "4"]
+    assert model.rounds == [1, 4]
+    [event] = events(tmp_path)
+    assert event["calls"] == 5
+    assert (event["prefix_queries"], event["prefix_hits"], event["prefix_hit_rate"]) == (50, 20, 0.4)
+
+
+def test_a_shared_prefix_changes_neither_budget_nor_least_number() -> None:
+    answers = ask(
+        FakeChatModel(content), requests(9), what="queries", budget_seconds=1e-9, at_least=4, shared_prefix=True
+    )
+    assert texts(answers) == ["0", "1", "2", "3", None, None, None, None, None]
+
+
+def test_money_is_counted_when_prices_are_set(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("KOSPARSE_EVENTS", str(tmp_path / "events.jsonl"))
+    ask(FakeChatModel(content), requests(1), what="queries", budget_seconds=60)
+    monkeypatch.setenv("LLM_PRICE_INPUT", "1000")
+    monkeypatch.setenv("LLM_PRICE_OUTPUT", "5000")
+    ask(FakeChatModel(content), requests(2), what="queries", budget_seconds=60)
+
+    free, paid = events(tmp_path)
+    assert "cost" not in free
+    assert paid["cost"] == pytest.approx((20 * 1000 + 2 * 5000) / 1e6)  # 10 tokens in and 1 out, twice
+    assert paid["requests_per_second"] > 0
+
+
+def test_a_price_that_is_none_names_the_setting(monkeypatch) -> None:
+    monkeypatch.setenv("LLM_PRICE_INPUT", "cheap")
+    with pytest.raises(ConfigError) as error:
+        ask(FakeChatModel(content), requests(1), what="queries", budget_seconds=60)
+    assert error.value.where == "LLM_PRICE_INPUT"

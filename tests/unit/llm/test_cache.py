@@ -1,11 +1,18 @@
 """The same question is never asked twice; a different one always is."""
 
-from dataclasses import replace
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
 
 import pytest
 
 from kosparse.errors import ResourceError
 from kosparse.llm.cache import CachedChatModel
+from kosparse.llm.cache_key import KeyMaker
+from kosparse.llm.responses import Responses
 from kosparse.ports import ChatRequest
 from kosparse.records import Completion, Reject
 from tests.fakes.chat import FakeChatModel
@@ -38,6 +45,7 @@ def test_a_second_process_is_answered_from_the_file(tmp_path):
         {"seed": 1},
         {"sample": 1},
         {"top_logprobs": 5},
+        {"may_shorten": "셀"},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -102,3 +110,77 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
 
     with pytest.raises(ResourceError, match="cannot be used"):
         list(cache.complete([REQUEST]))
+
+
+@pytest.mark.parametrize("messages", [1, 2, 4])
+def test_the_key_is_the_hash_it_is_said_to_be(messages):
+    make = KeyMaker("m", "r", "q")
+    turns = tuple({"role": "user", "content": f'"{n}"\n셀'} for n in range(messages))
+    for number in range(3):
+        request = replace(REQUEST, messages=turns, json_schema={"type": "object"} if number else None, sample=number)
+        fields = {name: value for name, value in asdict(request).items() if name != "may_shorten"}
+        text = json.dumps(["m", "r", "q", fields], sort_keys=True, ensure_ascii=False)
+        assert make(request) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_equal_questions_of_one_round_are_asked_once(tmp_path):
+    cache, inner = open_cache(tmp_path)
+    other = replace(REQUEST, sample=1)
+    answers = dict(cache.complete([REQUEST, other, REQUEST]))
+
+    assert len(inner.requests) == 2
+    assert [answers[n].cached for n in range(3)] == [False, False, True]
+
+
+def test_an_answer_of_a_version_that_cannot_be_read_is_asked_again(tmp_path):
+    cache, inner = open_cache(tmp_path)
+    list(cache.complete([REQUEST]))
+    with cache._responses._open() as database, database:
+        database.execute("UPDATE responses SET completion = ?", ('{"text":"답","unheard_of":1}',))
+
+    assert [answer.cached for _, answer in cache.complete([REQUEST])] == [False]
+    assert len(inner.requests) == 2
+
+
+def test_a_full_disk_is_an_error_and_what_was_kept_stays(tmp_path):
+    cache, _ = open_cache(tmp_path, lambda request: "답" * (200_000 if request.sample else 1))
+    list(cache.complete([REQUEST]))
+    with cache._responses._open() as database:
+        pages = database.execute("PRAGMA page_count").fetchone()[0]
+        database.execute(f"PRAGMA max_page_count = {pages + 2}")
+
+    with pytest.raises(ResourceError, match="full") as error:
+        list(cache.complete([replace(REQUEST, sample=1)]))
+    assert "disk" in error.value.fix
+
+    again, inner = open_cache(tmp_path)
+    assert [answer.cached for _, answer in again.complete([REQUEST])] == [True] and inner.requests == []
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from kosparse.llm.responses import Response, Responses
+responses = Responses(Path(sys.argv[1]))
+for number in range(200):
+    responses.put(Response(f"{sys.argv[2]}-{number}", "m", '{"text":"x"}', float(number)))
+"""
+
+
+def test_two_processes_share_a_file(tmp_path):
+    path = tmp_path / "r.sqlite"
+    writers = [subprocess.Popen([sys.executable, "-c", _WRITER, str(path), name]) for name in "ab"]
+
+    assert [writer.wait(120) for writer in writers] == [0, 0]
+    assert Responses(path).stats()[0].answers == 400
+
+
+def test_old_answers_are_forgotten_by_age_and_model(tmp_path):
+    cache, _ = open_cache(tmp_path)
+    list(cache.complete([REQUEST, replace(REQUEST, sample=1)]))
+    responses = Responses(cache.path)
+
+    assert responses.prune(before=time.time() - 60) == 0
+    assert responses.prune(before=time.time() + 60, model="another") == 0
+    assert responses.prune(before=time.time() + 60, model="fake-model") == 2
+    assert responses.stats() == []

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from kosparse.llm.labels import log_odds
+from kosparse.llm.labels import log_odds, swapped_log_odds
 from kosparse.records import Completion
 
 
@@ -40,3 +40,14 @@ def test_without_either_label_there_are_no_odds() -> None:
 def test_swapping_the_labels_flips_the_sign() -> None:
     answer = completion(**{"예": 0.7, "아니오": 0.1})
     assert log_odds(answer, ["예"], ["아니오"]) == pytest.approx(-log_odds(answer, ["아니오"], ["예"]))
+
+
+def test_a_liking_for_a_label_goes_out_when_labels_are_swapped() -> None:
+    # True odds of yes are 4 to 1; the model finds "A" three times as likely as it should, whatever it means.
+    straight = completion(A=12 / 13, B=1 / 13)
+    swapped = completion(A=3 / 7, B=4 / 7)
+    assert swapped_log_odds(straight, swapped, ["A"], ["B"]) == pytest.approx(math.log(4))
+
+
+def test_one_answer_without_labels_leaves_no_odds() -> None:
+    assert swapped_log_odds(completion(A=0.9, B=0.1), completion(음=0.9), ["A"], ["B"]) is None

@@ -1,5 +1,7 @@
 """Every prompt file loads, and every few-shot example reads with the parser that reads live answers."""
 
+import json
+
 import pytest
 
 from kosparse import prompts
@@ -92,12 +94,65 @@ def test_an_unknown_prompt_is_an_error_that_lists_the_known_ones():
     assert "generate_queries" in error.value.fix
 
 
-def test_a_users_folder_overrides_a_prompt(tmp_path, monkeypatch):
-    text = "id: augment_query\nversion: 9\npurpose: test\nvariables: [query]\nuser: '{{ query }}'\nlabels: [a, b]\n"
-    (tmp_path / "augment_query.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.setenv("KOSPARSE_PROMPTS", str(tmp_path))
-    prompts.load.cache_clear()
-    try:
-        assert prompts.load("augment_query").version == 9
-    finally:
-        prompts.load.cache_clear()
+OWN = "id: augment_query\nversion: 9\npurpose: test\n"
+ANSWER = "answer: {type: object, properties: {queries: {type: array}}, required: %s}\n"
+
+
+def own_prompt(folder, monkeypatch, text, name="augment_query.yaml"):
+    (folder / name).write_text(text, encoding="utf-8")
+    monkeypatch.setenv("KOSPARSE_PROMPTS", str(folder))
+
+
+def answer_of_the_prompt_that_ships():
+    return ANSWER % json.dumps(prompts.load("augment_query").answer["required"])
+
+
+def test_a_users_folder_overrides_a_prompt_and_leaves_the_others(tmp_path, monkeypatch):
+    shipped = prompts.load("generate_queries")
+    own = OWN + answer_of_the_prompt_that_ships() + "variables: [query]\nuser: '{{ query }}'\n"
+    own_prompt(tmp_path, monkeypatch, own)
+
+    assert prompts.load("augment_query").version == 9
+    assert prompts.load("generate_queries") == shipped
+    monkeypatch.delenv("KOSPARSE_PROMPTS")
+    assert prompts.load("augment_query").version != 9
+
+
+@pytest.mark.parametrize(
+    ("variables", "user", "what"),
+    [
+        ("[text]", "{{ text }}", "leaves out the variable query; has the unknown variable text"),
+        ("[query, mood]", "{{ query }} {{ mood }}", "has the unknown variable mood"),
+        ("[]", "아무 말", "leaves out the variable query"),
+    ],
+)
+def test_a_users_prompt_with_other_variables_is_refused(tmp_path, monkeypatch, variables, user, what):
+    own = OWN + answer_of_the_prompt_that_ships() + f"variables: {variables}\nuser: '{user}'\n"
+    own_prompt(tmp_path, monkeypatch, own)
+
+    with pytest.raises(ConfigError, match=what):
+        prompts.load("augment_query")
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"), [("labels: [a, b]\n", "labels where a JSON"), (ANSWER % "[other]", "no answer field")]
+)
+def test_a_users_prompt_whose_answer_nobody_can_read_is_refused(tmp_path, monkeypatch, answer, what):
+    own_prompt(tmp_path, monkeypatch, OWN + answer + "variables: [query]\nuser: '{{ query }}'\n")
+
+    with pytest.raises(ConfigError, match=what):
+        prompts.load("augment_query")
+
+
+def test_a_misspelt_prompt_is_not_left_unread(tmp_path, monkeypatch):
+    own_prompt(tmp_path, monkeypatch, OWN, name="augment_querys.yaml")
+
+    with pytest.raises(ConfigError, match="augment_querys.yaml"):
+        prompts.load("generate_queries")
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("KOSPARSE_PROMPTS", str(tmp_path / "none"))
+
+    with pytest.raises(ConfigError, match="not there"):
+        prompts.load("generate_queries")

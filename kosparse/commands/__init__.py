@@ -1,0 +1,1 @@
+"""Commands that are no steps; ``cli`` only parses for them."""

@@ -1,0 +1,102 @@
+"""``kosparse estimate``: what a run will ask, take and cost, before it starts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kosparse.config import IngestCorpusConfig
+from kosparse.corpus.cleaning import clean_text
+from kosparse.corpus.readers import Location, locate, read_rows
+from kosparse.errors import ConfigError
+from kosparse.llm.accounting import Prices
+from kosparse.llm.estimate import Collection, check_settings, estimate
+from kosparse.records import Reject
+
+
+def run(corpus: str, config: str, changes: Sequence[str], tokens_per_second: float) -> None:
+    """Print one line per step and the sum.
+
+    Args:
+        corpus: A BEIR folder or ``.jsonl``, on this machine.
+        config: A JSON or YAML file of step -> key -> value, such as a run's ``arguments.json``; ``-`` is
+            standard input, empty takes the defaults.
+        changes: ``step.key=value`` on top.
+        tokens_per_second: Written by the server for all requests together; 0 when unknown.
+
+    Raises:
+        InputError: There is no such corpus.
+        ConfigError: Not such settings.
+    """
+    settings = _settings(config, changes)
+    ingest = IngestCorpusConfig.parse(settings.get("ingest_corpus", {}), step="ingest_corpus")
+    collection = Collection.measure(_texts(corpus, ingest.max_documents), ingest)
+    prices, rows = Prices.from_settings(), estimate(collection, settings)
+    print(f"{collection.documents:,} documents, about {collection.passages:,} passages")
+    print(f"{'step':24}{'calls':>10}{'tokens in':>14}{'tokens out':>12}{'hours':>9}{'money':>10}")
+    for row in rows:
+        _line(
+            row.step,
+            row.calls,
+            row.prompt_tokens,
+            row.completion_tokens,
+            row.hours(tokens_per_second),
+            row.cost(prices),
+        )
+    _line(
+        "all",
+        sum(row.calls for row in rows),
+        sum(row.prompt_tokens for row in rows),
+        sum(row.completion_tokens for row in rows),
+        sum(row.hours(tokens_per_second) for row in rows),
+        sum(row.cost(prices) for row in rows),
+    )
+    if not tokens_per_second:
+        print(
+            "Hours are the steps' time budgets, the most they take; --tokens-per-second tells how fast the server is."
+        )
+    if prices == Prices():
+        print("No prices are set: LLM_PRICE_INPUT and LLM_PRICE_OUTPUT, per million tokens.")
+    print("Answers in the cache cost nothing and are not taken off here.")
+
+
+def _line(step: str, calls: int, prompt: int, written: int, hours: float, money: float) -> None:
+    print(f"{step:24}{calls:>10,}{prompt:>14,}{written:>12,}{hours:>9.2f}{money:>10.2f}")
+
+
+def _texts(corpus: str, most: int) -> Iterator[str]:
+    count = 0
+    for _, row in read_rows(locate(Location(Path(corpus), corpus)).corpus):
+        if isinstance(row, Reject):
+            continue  # ingest_corpus counts these
+        if most and count >= most:
+            return
+        count += 1
+        yield clean_text(row)
+
+
+def _settings(config: str, changes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    found = _read(config) if config else {}
+    for change in changes:
+        name, equals, text = change.partition("=")
+        step, dot, key = name.strip().partition(".")
+        if not (equals and dot and key):
+            raise ConfigError(f"cannot read setting {change!r}", where="--set", fix="Write step.key=value.")
+        found.setdefault(step, {})[key] = yaml.safe_load(text)
+    check_settings(found)
+    return {step: values for step, values in found.items() if isinstance(values, dict)}
+
+
+def _read(config: str) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if config == "-" else Path(config).read_text(encoding="utf-8")
+        found = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read the settings: {error}", where=config, fix="Give JSON or YAML.") from error
+    if not isinstance(found, dict):
+        raise ConfigError("the settings are not a mapping", where=config, fix="Write step -> key -> value.")
+    return found

@@ -1,0 +1,40 @@
+"""An object store in a dictionary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kosparse.errors import ServiceError
+
+
+class MemoryStore:
+    """Holds ``objects`` by ``bucket/key``; while ``broken``, every call fails as a dead store does."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.buckets: set[str] = set()
+        self.downloads = 0
+        self.broken = False
+
+    def upload(self, path: Path, bucket: str, key: str) -> None:
+        self._answer()
+        self.objects[f"{bucket}/{key}"] = Path(path).read_bytes()
+
+    def download(self, bucket: str, key: str, path: Path) -> None:
+        self._answer()
+        self.downloads += 1
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.objects[f"{bucket}/{key}"])
+
+    def list(self, bucket: str, prefix: str) -> list[str]:
+        self._answer()
+        start = f"{bucket}/{prefix}"
+        return sorted(name.removeprefix(f"{bucket}/") for name in self.objects if name.startswith(start))
+
+    def ensure_bucket(self, bucket: str) -> None:
+        self._answer()
+        self.buckets.add(bucket)
+
+    def _answer(self) -> None:
+        if self.broken:
+            raise ServiceError("the object store does not answer", where="memory", fix="Mend it.")

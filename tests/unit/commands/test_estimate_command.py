@@ -1,0 +1,68 @@
+"""What a run will ask, worked by hand on two documents."""
+
+import json
+
+import pytest
+
+from kosparse.cli import main
+from kosparse.errors import ConfigError
+from kosparse.llm.accounting import Prices
+from kosparse.llm.estimate import Collection, check_settings, estimate
+
+COLLECTION = Collection(documents=10, passages=20, passage_characters=600.0)
+
+
+def row(step, **settings):
+    [found] = [row for row in estimate(COLLECTION, {step: settings}) if row.step == step]
+    return found
+
+
+def test_calls_follow_from_the_settings_and_the_collection():
+    assert row("generate_queries", max_passages=0).calls == 20
+    assert row("generate_queries", max_passages=5, queries_per_passage=4).calls == 5 * 2  # three types a call
+    assert row("verify_synonyms", max_candidates=10, labelled_pairs=7).calls == 2 * 17
+    assert row("verify_synonyms", strategy="low").calls == 0
+    assert row("generate_documents", max_queries=3, grades=[3, 2, 1]).calls == 9
+    assert row("filter_pairs", judge=False).calls == 0
+    assert row("filter_pairs", max_judged=10_000).calls == 3 * 20 + 12 + 4 * 2  # no more than there are pairs
+
+
+def test_longer_excerpts_are_more_prompt_tokens():
+    short, long = (row("generate_queries", excerpt_characters=size) for size in (150, 450))
+    assert long.prompt_tokens - short.prompt_tokens == pytest.approx(20 * 300 / 1.5, abs=1)
+    assert row("generate_queries", max_tokens=5).completion_tokens == 20 * 5
+
+
+def test_hours_end_with_the_budget_and_money_follows_the_prices():
+    found = row("generate_queries", budget_seconds=7200)
+    assert found.hours(0) == 2.0
+    assert found.hours(found.completion_tokens / 3600) == pytest.approx(1.0)
+    assert row("filter_pairs", judge=False).hours(0) == 0.0
+    assert found.cost(Prices(input=2.0)) == pytest.approx(found.prompt_tokens * 2e-6)
+
+
+@pytest.mark.parametrize("settings", [{"generate_query": {}}, {"generate_queries": {"max": 1}}, {"serve_llm": 3}])
+def test_settings_nobody_knows_are_refused(settings):
+    with pytest.raises(ConfigError):
+        check_settings(settings)
+
+
+def test_the_command_prints_steps_and_sum(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("LLM_PRICE_OUTPUT", "1000000")
+    corpus = tmp_path / "corpus.jsonl"
+    rows = [{"_id": str(n), "text": "시트의 셀을 보호합니다. " * 20} for n in range(3)]
+    corpus.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "arguments.json").write_text(json.dumps({"corpus": "x", "generate_queries": {"max_passages": 2}}))
+
+    given = ["estimate", "--corpus", str(corpus), "--config", str(tmp_path / "arguments.json")]
+    assert main([*given, "--set", "filter_pairs.judge=false"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+
+    assert printed[0] == "3 documents, about 3 passages"
+    lines = {line.split()[0]: line.split() for line in printed[2:] if line}
+    assert lines["generate_queries"][1] == "2" and lines["filter_pairs"][1] == "0"
+    assert float(lines["all"][5]) == float(lines["all"][3].replace(",", ""))  # one unit of money per token written
+
+
+def test_a_corpus_that_is_not_there_is_bad_input(tmp_path, capsys):
+    assert main(["estimate", "--corpus", str(tmp_path / "none.jsonl")]) == 2
