@@ -2,7 +2,8 @@
 
 Real: the compiled package, ``kfp.local``, the S3 store, MLflow, every step. Small: the collection (40
 short documents) and the encoder (a random two-layer BERT). Fake: the language model server, which
-speaks the OpenAI protocol over HTTP.
+speaks the OpenAI protocol over HTTP. Modules that use it belong to the xdist group ``run``, so that one
+worker runs it once.
 """
 
 from __future__ import annotations
@@ -29,13 +30,6 @@ SETTINGS = [
     "evaluate.permutations=200",
     "serve_llm.model=fake",
 ]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker have all tests of this folder: they share a run."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("pipelines"))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from kosparse.steps import STEPS
 from pipelines import outputs
 from pipelines.local_services import LocalServices
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("run")]
 
 
 def test_every_task_wrote_everything_the_package_promises(finished_run):
@@ -79,14 +79,10 @@ def test_our_encoder_and_plain_sentence_transformers_agree(finished_run):
 
     texts = ["스프레드시트에서 셀을 잠급니다.", "표를 넣습니다."]
     ours = load_sparse_model(finished_run.folder / "model").encode_documents(texts).toarray()
-    plain = (
-        SparseEncoder(str(finished_run.folder / "model"), device="cpu", trust_remote_code=True)
-        .encode_document(texts)
-        .to_dense()
-        .numpy()
-    )
+    plain = SparseEncoder(str(finished_run.folder / "model"), device="cpu", trust_remote_code=True)
+    theirs = plain.encode_document(texts).to_dense().numpy()
 
-    assert ours == pytest.approx(plain, abs=1e-4)
+    assert ours == pytest.approx(theirs, abs=1e-4)
 
 
 def test_outputs_are_mirrored_and_the_model_is_registered(finished_run):
