@@ -27,9 +27,15 @@ run: ## the whole pipeline on this machine [CORPUS= QUERIES= QRELS= RECIPE=small
 mlflow: setup-test ## bring the MLflow UI up again on the data that was kept
 	@$(PY) -m pipelines.local_services
 
-.PHONY: test test-all check
+.PHONY: test test-units test-graph test-all check
 test: setup-test ## unit, component and whole-graph tests (minutes, no network after set-up)
-	@$(PY) -m pytest -m "not slow" -n 2 --dist loadgroup
+	@$(MAKE) --no-print-directory -j2 test-graph test-units
+
+test-units:
+	@$(PY) -m pytest -m "not slow" --ignore=tests/pipelines
+
+test-graph: # one process: its tests look at one run
+	@$(PY) -m pytest -m "not slow" tests/pipelines
 
 test-all: setup ## the same and what is slow
 	@$(PY) -m pytest

@@ -2,8 +2,7 @@
 
 Real: the compiled package, ``kfp.local``, the S3 store, MLflow, every step. Small: the collection (40
 short documents) and the encoder (a random two-layer BERT). Fake: the language model server, which
-speaks the OpenAI protocol over HTTP. Modules that use it belong to the xdist group ``run``, so that one
-worker runs it once.
+speaks the OpenAI protocol over HTTP.
 """
 
 from __future__ import annotations

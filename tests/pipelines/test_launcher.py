@@ -19,7 +19,7 @@ from kfp.dsl.types import artifact_types
 from kosparse.steps import STEPS
 from pipelines.local_services import LocalServices
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("run")]
+pytestmark = pytest.mark.services
 
 
 class StandInLauncher:

@@ -11,7 +11,7 @@ from kosparse.steps import STEPS
 from pipelines import outputs
 from pipelines.local_services import LocalServices
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("run")]
+pytestmark = pytest.mark.services
 
 
 def test_every_task_wrote_everything_the_package_promises(finished_run):
