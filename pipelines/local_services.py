@@ -10,6 +10,8 @@ import fcntl
 import os
 import signal
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from kosparse.errors import KosparseError, ResourceError
+from kosparse.errors import KosparseError, ResourceError, ServiceError
 from kosparse.settings import settings
 from pipelines import outputs
 
@@ -129,6 +131,7 @@ class LocalServices:
         """A given endpoint, else vLLM on this machine, else the model inside each step's process."""
         current = settings()
         if current.llm_base_url:
+            _check_answers(current.llm_base_url)
             self._say("LLM", f"{current.llm_model or 'the served model'} at {current.llm_base_url} (given)")
             return
         from kosparse.models import resolve
@@ -148,6 +151,20 @@ class LocalServices:
 
     def _say(self, what: str, text: str) -> None:
         self.console.print(f"{what:9} {text}", markup=False, soft_wrap=True)
+
+
+def _check_answers(base_url: str) -> None:
+    """Fail at once, not when the first step asks, where nobody listens; any answer at all will do."""
+    try:
+        urllib.request.urlopen(f"{base_url.rstrip('/')}/models", timeout=10).close()
+    except urllib.error.HTTPError:
+        return
+    except (OSError, ValueError) as error:
+        raise ServiceError(
+            f"the language model cannot be reached: {getattr(error, 'reason', error)}",
+            where=base_url,
+            fix="Check LLM_BASE_URL and that the server runs, or unset it to start one here.",
+        ) from error
 
 
 @contextmanager

@@ -35,6 +35,8 @@ class AugmentQueriesConfig(LlmStepConfig):
     max_queries: int = Field(default=12, ge=0)
     """Queries the LLM paraphrases; dictionary substitution covers all."""
     substitutions_per_query: int = Field(default=1, ge=0)
+    concurrency: int = Field(default=4, ge=1, le=1024)
+    """Few, for a short budget also waits for what is in flight."""
     budget_seconds: float = Field(default=60.0, gt=0)
     max_tokens: int = Field(default=96, ge=1)
 
@@ -47,6 +49,8 @@ class GenerateDocumentsConfig(LlmStepConfig):
     max_queries: int = Field(default=4, ge=0)
     grades: list[int] = Field(default=[3, 1], min_length=1)
     """A passage of each is written per query: 3 exact, 2 partial, 1 related, 0 off-topic."""
+    concurrency: int = Field(default=4, ge=1, le=1024)
+    """Few, for a short budget also waits for what is in flight."""
     budget_seconds: float = Field(default=60.0, gt=0)
     max_tokens: int = Field(default=256, ge=1)
 
@@ -62,6 +66,8 @@ class GenerateHardNegativesConfig(LlmStepConfig):
     )
     """How the passages fail, taken in turn."""
     excerpt_characters: int = Field(default=250, ge=50)
+    concurrency: int = Field(default=4, ge=1, le=1024)
+    """Few, for a short budget also waits for what is in flight."""
     budget_seconds: float = Field(default=60.0, gt=0)
     max_tokens: int = Field(default=256, ge=1)
 
