@@ -74,7 +74,9 @@ class MorphemeQuery(InputModule):
         save_file({"weight": self.weight.detach().contiguous()}, Path(output_path) / _WEIGHTS)
 
     @classmethod
-    def load(cls, model_name_or_path: str, subfolder: str = "", **_: Any) -> Self:
+    def load(  # type: ignore[override]
+        cls, model_name_or_path: str, subfolder: str = "", **_: Any
+    ) -> Self:
         """Read what ``save`` wrote."""
         folder = Path(model_name_or_path) / subfolder
         return cls(Morphemes(read_json(folder / UNITS_FILE)), load_file(folder / _WEIGHTS)["weight"])
@@ -141,7 +143,9 @@ class MorphemeDocument(InputModule):
         save_head(folder, self.units, self.head, self.saturation)
 
     @classmethod
-    def load(cls, model_name_or_path: str, subfolder: str = "", **_: Any) -> Self:
+    def load(  # type: ignore[override]
+        cls, model_name_or_path: str, subfolder: str = "", **_: Any
+    ) -> Self:
         """Read what ``save`` wrote."""
         from transformers import AutoModelForMaskedLM, AutoTokenizer
 

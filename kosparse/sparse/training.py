@@ -2,8 +2,8 @@
 
 The student ranks all passages for each query of a batch; the loss is the KL divergence from the
 teacher's ranking, plus FLOPS for sparsity and a hinge for the dictionary. Passages of the validation
-split are held out: the state that ranks their synthetic and pseudo-queries best is kept. No real query is
-looked at.
+split are held out: the state that comes closest to the teacher on their synthetic and pseudo-queries is kept.
+Finding the passage a pseudo-query was cut from would reward its own words alone. No real query is looked at.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ class Trainer:
                 best, kept = self._keep_better(best, kept, score)
         bar.close()
         final = self._validate(result, time.monotonic() - started, {})
-        if final < best:
+        if final > best:
             self._restore(kept)
-            note("an earlier state ranked held-out queries better and is kept")
+            note("an earlier state was closer to the teacher on held-out queries and is kept")
         result.active_dims = self.active.hold(self.student)
         return result
 
@@ -176,7 +176,7 @@ class Trainer:
         return self.config.temperature * float(teacher.std(1, correction=0).mean()) / max(spread, 1e-6)
 
     def _validate(self, result: Trained, seconds: float, parts: dict[str, float]) -> float:
-        """nDCG@10 of the held-out queries' own passages at the target; appended to the history with the KL."""
+        """KL of the held-out queries at the target; appended to the history with nDCG@10 of their own passages."""
         active = self.active.hold(self.student)
         scores, passages = self._held_out_scores(), self._passages(self.held_out)
         kl = float(kl_divergence(self.scale * scores, self._target(self.held_out, passages)))
@@ -185,7 +185,7 @@ class Trainer:
         row = {"step": result.steps, "seconds": round(seconds, 1), "validation_kl": round(kl, 4)}
         ndcg = round(_ndcg(scores, own), 4)
         result.history.append({**row, "validation_ndcg@10": ndcg, "active_terms": round(active, 1), **parts})
-        return ndcg
+        return kl
 
     @torch.no_grad()
     def _held_out_scores(self) -> Tensor:
@@ -198,7 +198,7 @@ class Trainer:
             group["lr"] = rate * (1 - done)
 
     def _keep_better(self, best: float, kept: list[Tensor], score: float) -> tuple[float, list[Tensor]]:
-        return (score, self._state()) if score >= best else (best, kept)
+        return (score, self._state()) if score <= best else (best, kept)
 
     def _state(self) -> list[Tensor]:
         return copy.deepcopy([parameter.data for parameter in self.parameters])

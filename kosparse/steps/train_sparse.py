@@ -38,7 +38,7 @@ def run(
         cache=settings().cache / "states",
     )
     write_lines(history, (json.dumps(row) for row in trained.history))
-    first, best = trained.history[0], max(trained.history, key=lambda row: row["validation_ndcg@10"])
+    first, best = trained.history[0], min(trained.history, key=lambda row: row["validation_kl"])
     return {
         "steps": float(trained.steps),
         "validation_kl_at_start": first["validation_kl"],
