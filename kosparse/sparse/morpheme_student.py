@@ -15,9 +15,12 @@ from kosparse.sparse.morpheme_head import MorphemeHead, match_units, prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.regularizers import flops
 from kosparse.sparse.states import EncoderStates
-from kosparse.sparse.student import MARGIN, REGULARIZED, SAMPLED, Margins, Terms, presence
+from kosparse.sparse.student import MARGIN, REGULARIZED, Margins, Terms, presence
 from kosparse.sparse.students import padded
 from kosparse.sparse.wishes import Wishes
+
+_CHECKED = 256
+"""Passages whose active dimensions the threshold is held by."""
 
 
 class MorphemeStudent:
@@ -52,8 +55,7 @@ class MorphemeStudent:
         self.query = nn.Parameter(query_weights.clone())
         self.threshold = head.threshold.detach().clone()
         self.wishes, self.random = wishes, np.random.default_rng(seed)
-        drawn = np.random.default_rng(0).choice(self.units, min(SAMPLED, self.units), replace=False)
-        self.sample: Terms = np.sort(drawn)
+        self.checked = slice(0, None, max(1, len(states) // _CHECKED))
 
     def groups(self, config: TrainSparseConfig) -> list[dict[str, Any]]:
         """Rows and biases; the query weights apart."""
@@ -81,9 +83,12 @@ class MorphemeStudent:
 
     @torch.no_grad()
     def margins(self) -> Margins:
-        """Of every passage and 600 units; a passage's own units are active whatever the threshold."""
-        logits, own = self._logits(self.sample), self.saturation[:, torch.from_numpy(self.sample)] > 0
-        return _margins(logits, own, self.units / logits.numel())
+        """Of passages spread over the collection; a passage's own units are active whatever the threshold.
+
+        Every unit counts: training moves those that are asked for, and a draw of units may miss them.
+        """
+        logits, own = self._logits(np.arange(self.units), self.checked), self.saturation[self.checked] > 0
+        return _margins(logits, own, 1 / len(logits))
 
     def shift(self, amount: float) -> None:
         """Raise the threshold."""
@@ -97,11 +102,12 @@ class MorphemeStudent:
         head.threshold.copy_(self.threshold)
         return self.query.detach().relu()
 
-    def _logits(self, terms: Terms) -> Tensor:
-        """Of some units in every passage: shape [passages, len(terms)]."""
+    def _logits(self, terms: Terms, passages: slice = slice(None)) -> Tensor:
+        """Of some units in some passages, all by default: shape [passages, len(terms)]."""
         chosen = torch.from_numpy(terms)
-        read = self.center @ self.mean[chosen].T + self.bias[chosen]
-        return self.peak[:, chosen].float() + read + prior(self.saturation[:, chosen].float(), self.threshold)
+        read = self.center[passages] @ self.mean[chosen].T + self.bias[chosen]
+        known = prior(self.saturation[passages][:, chosen].float(), self.threshold)
+        return self.peak[passages][:, chosen].float() + read + known
 
 
 class MorphemeNetwork:
