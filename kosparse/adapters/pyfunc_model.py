@@ -1,13 +1,14 @@
-"""A sparse encoder as an MLflow pyfunc, from code: plain sentence-transformers, no pickle, no kosparse.
+"""A sparse encoder as an MLflow pyfunc, from code: sentence-transformers, no pickle.
 
 MLflow copies this file into the model and runs it where the model is loaded, so it imports nothing
-of this package. Input: a column ``text``. Parameter ``kind``: ``document`` (default) or ``query``.
-Output: a column ``weights`` with one ``{term: weight}`` object per text, as OpenSearch's
-``rank_features`` fields and ``neural_sparse`` queries take them.
+of this package. A model over morphemes brings the package along (see ``registry_mlflow``). Input: a column
+``text``. Parameter ``kind``: ``document`` (default) or ``query``. Output: a column ``weights`` with one
+``{term: weight}`` object per text, as OpenSearch's ``rank_features`` fields and ``neural_sparse`` queries take them.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -22,7 +23,8 @@ class SparseEncoderModel(PythonModel):
         """Load the encoder on the processor; MLflow calls this once."""
         from sentence_transformers import SparseEncoder
 
-        self.encoder = SparseEncoder(context.artifacts["sparse_encoder"], device="cpu")
+        folder = context.artifacts["sparse_encoder"]
+        self.encoder = SparseEncoder(folder, device="cpu", trust_remote_code=_has_classes_of_kosparse(folder))
 
     def predict(
         self, context: PythonModelContext | None, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -42,6 +44,11 @@ class SparseEncoderModel(PythonModel):
         vectors = encoders[kind](texts, convert_to_sparse_tensor=True)
         decoded: Any = self.encoder.decode(vectors)
         return pd.DataFrame({"weights": [{term: float(weight) for term, weight in row} for row in decoded]})
+
+
+def _has_classes_of_kosparse(folder: str) -> bool:
+    """Whether sentence-transformers must be told to load classes that are not its own."""
+    return any('"kosparse.' in path.read_text(encoding="utf-8") for path in Path(folder).rglob("router_config.json"))
 
 
 mlflow.models.set_model(SparseEncoderModel())

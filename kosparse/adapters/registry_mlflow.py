@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import kosparse
 from kosparse.adapters.mlflow_rest import unreachable
 from kosparse.adapters.tracking_mlflow import RUN_TAG, MlflowTracker, metric_name, quoted
 from kosparse.errors import InputError
@@ -28,6 +29,7 @@ _ENVIRONMENT = {
 }
 _PYFUNC = Path(__file__).parent / "pyfunc_model.py"
 _REQUIREMENTS = ("mlflow", "sentence-transformers", "transformers", "torch", "safetensors", "numpy", "pandas", "scipy")
+_PACKAGE_REQUIREMENTS = ("kiwipiepy", "pydantic", "tokenizers")
 _PICKLES = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".joblib")
 
 
@@ -85,6 +87,7 @@ class MlflowRegistry:
         import mlflow
         import pandas as pd
 
+        ours = needs_kosparse(folder)
         mlflow.set_tracking_uri(self.uri)
         with mlflow.start_run(run_id=parent, log_system_metrics=False):
             logged = mlflow.pyfunc.log_model(
@@ -93,7 +96,8 @@ class MlflowRegistry:
                 artifacts={"sparse_encoder": str(folder)},
                 signature=_signature(),
                 input_example=(pd.DataFrame({"text": ["셀 보호를 설정합니다."]}), {"kind": "query"}),
-                pip_requirements=_requirements(),
+                pip_requirements=_requirements(_REQUIREMENTS + (_PACKAGE_REQUIREMENTS if ours else ())),
+                code_paths=[str(Path(kosparse.__file__).parent)] if ours else None,
             )
         # Leaving the block closed the run, but the pipeline goes on.
         self._client.update_run(parent, status="RUNNING")
@@ -162,10 +166,15 @@ def _signature() -> Any:
     )
 
 
-def _requirements() -> list[str]:
+def needs_kosparse(folder: Path) -> bool:
+    """Whether a SparseEncoder folder names classes of this package: then its code is logged with it."""
+    return any('"kosparse.' in path.read_text(encoding="utf-8") for path in folder.rglob("router_config.json"))
+
+
+def _requirements(packages: Sequence[str]) -> list[str]:
     """The installed versions of what the pyfunc needs, without local build labels such as ``+cpu``."""
     pins = []
-    for package in _REQUIREMENTS:
+    for package in packages:
         try:
             pins.append(f"{package}=={version(package).split('+')[0]}")
         except PackageNotFoundError:

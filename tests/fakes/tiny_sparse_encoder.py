@@ -54,3 +54,23 @@ def write_tiny_sparse_encoder(folder: Path, texts: Sequence[str] = TEXTS) -> Pat
     router = Router.for_query_document(query_modules=[query], document_modules=document)
     SparseEncoder(modules=[router], device="cpu").save_pretrained(str(folder / "sparse"))
     return folder / "sparse"
+
+
+def write_tiny_morpheme_encoder(folder: Path, texts: Sequence[str] = TEXTS) -> Path:
+    """Write a SparseEncoder folder over morphemes below ``folder`` and return it: untrained, query weights 1."""
+    import torch
+
+    from kosparse.sparse.backbone import build_backbone, load_backbone
+    from kosparse.sparse.model import save_morpheme_model
+    from kosparse.sparse.morpheme_head import load_head
+    from kosparse.sparse.morpheme_modules import MorphemeDocument
+    from tests.fakes.tiny_encoder import write_tiny_encoder
+
+    encoder = write_tiny_encoder(folder / "encoder", texts)
+    options = {"cache": folder / "states", "layers": 2, "prune_vocabulary": True, "max_length": 64}
+    build_backbone(encoder, texts, [], folder / "backbone", active_quantile=0.8, units="morphemes", **options)
+    network, tokenizer, _ = load_backbone(folder / "backbone")
+    units, head, saturation = load_head(folder / "backbone")
+    document = MorphemeDocument(network, tokenizer, units, saturation, head)
+    save_morpheme_model(folder / "model", document, torch.ones(len(units.names)))
+    return folder / "model"

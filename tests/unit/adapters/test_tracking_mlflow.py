@@ -9,7 +9,7 @@ import pytest
 from kosparse.adapters.registry_mlflow import MODEL_TAG, MlflowRegistry
 from kosparse.adapters.tracking_mlflow import RUN_TAG, MlflowTracker
 from kosparse.errors import InputError, ServiceError
-from tests.fakes.tiny_sparse_encoder import write_tiny_sparse_encoder
+from tests.fakes.tiny_sparse_encoder import write_tiny_morpheme_encoder, write_tiny_sparse_encoder
 
 pytestmark = pytest.mark.services
 
@@ -176,3 +176,18 @@ def test_a_refusal_is_told_with_its_reason(tracker, monkeypatch):
 def test_more_params_than_a_call_may_carry_are_all_kept(tracker, client):
     run = tracker.start_run("r-many", "x", {f"key{number}": number for number in range(250)})
     assert len(client.get_run(run).data.params) == 250
+
+
+def test_a_model_over_morphemes_brings_the_package_along(server, client, report, tmp_path):
+    import mlflow
+    import pandas as pd
+
+    version = _register(server, write_tiny_morpheme_encoder(tmp_path), "r-morphemes", report)
+    mlflow.set_tracking_uri(server)
+    mlflow.set_registry_uri(server)
+    folder = mlflow.artifacts.download_artifacts(f"models:/kosparse/{version.version}", dst_path=str(tmp_path / "got"))
+    frame = mlflow.pyfunc.load_model(folder).predict(pd.DataFrame({"text": ["셀 보호"]}), params={"kind": "query"})
+
+    assert frame["weights"][0] == {"셀": 1.0, "보호": 1.0}
+    assert (tmp_path / "got" / "code" / "kosparse" / "sparse" / "morpheme_modules.py").is_file()
+    assert any(line.startswith("kiwipiepy==") for line in (tmp_path / "got" / "requirements.txt").read_text().split())
