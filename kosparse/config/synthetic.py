@@ -15,7 +15,7 @@ class GenerateQueriesConfig(LlmStepConfig):
     prompts_used: ClassVar[tuple[str, ...]] = ("generate_queries",)
 
     queries_per_passage: int = Field(default=3, ge=1, le=20)
-    max_passages: int = Field(default=64, ge=0)
+    max_passages: int = Field(default=60, ge=0)
     """0 means all; passages are drawn evenly over the collection."""
     query_types: list[str] = Field(default=["keyword", "question", "colloquial"], min_length=1)
     """One query of each per request, in this order; the prompt's answer declares the types there are."""
@@ -37,7 +37,7 @@ class AugmentQueriesConfig(LlmStepConfig):
     substitutions_per_query: int = Field(default=1, ge=0)
     concurrency: int = Field(default=4, ge=1, le=1024)
     """Few, for a short budget also waits for what is in flight."""
-    budget_seconds: float = Field(default=60.0, gt=0)
+    budget_seconds: float = Field(default=40.0, gt=0)
     max_tokens: int = Field(default=96, ge=1)
 
 
@@ -51,7 +51,7 @@ class GenerateDocumentsConfig(LlmStepConfig):
     """A passage of each is written per query: 3 exact, 2 partial, 1 related, 0 off-topic."""
     concurrency: int = Field(default=4, ge=1, le=1024)
     """Few, for a short budget also waits for what is in flight."""
-    budget_seconds: float = Field(default=60.0, gt=0)
+    budget_seconds: float = Field(default=40.0, gt=0)
     max_tokens: int = Field(default=256, ge=1)
 
 
@@ -68,7 +68,7 @@ class GenerateHardNegativesConfig(LlmStepConfig):
     excerpt_characters: int = Field(default=250, ge=50)
     concurrency: int = Field(default=4, ge=1, le=1024)
     """Few, for a short budget also waits for what is in flight."""
-    budget_seconds: float = Field(default=60.0, gt=0)
+    budget_seconds: float = Field(default=40.0, gt=0)
     max_tokens: int = Field(default=256, ge=1)
 
 
@@ -92,6 +92,6 @@ class FilterPairsConfig(LlmStepConfig):
     """What the judge is shown; the value of generate_queries shows it what the query was written from."""
     min_judge_score: float = Field(default=-2.0)
     """Log-odds that the passage answers the query."""
-    budget_seconds: float = Field(default=90.0, gt=0)
+    budget_seconds: float = Field(default=60.0, gt=0)
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=1, ge=1)
