@@ -81,9 +81,8 @@ def test_the_backbone_is_sparse_before_training(tiny):
         assert 0 < numbers["active_terms"] < 0.5 * numbers["terms"]
 
 
+@pytest.mark.parametrize("tiny", ["pieces"], indirect=True)
 def test_a_loaded_backbone_of_pieces_gives_what_was_calibrated(tiny):
-    if kind(tiny) != "pieces":
-        pytest.skip("its head is not the network's")
     import torch
 
     folder, texts, numbers = tiny
