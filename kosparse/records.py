@@ -27,6 +27,11 @@ class Document(Row):
     url: str | None = None
     lang: str | None = None
 
+    @property
+    def searched(self) -> str:
+        """What is searched: the title and the text below it, as BEIR joins them; no title twice."""
+        return f"{self.title}\n{self.text}" if self.title and not self.text.startswith(self.title) else self.text
+
 
 class Passage(Row):
     """A stretch of one document, cut at sentence ends. A document scores as its best passage."""

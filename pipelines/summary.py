@@ -18,6 +18,8 @@ SYSTEMS = {
     "dense": "dense",
     "sparse": "sparse (this model)",
     "fusion": "fusion of sparse and BM25",
+    "dense_bm25": "fusion of dense and BM25",
+    "sparse_dense": "fusion of sparse and dense",
 }
 
 _LINKS = {

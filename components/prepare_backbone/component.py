@@ -13,7 +13,7 @@ def prepare_backbone(
     metrics: dsl.Output[dsl.Metrics],
     config: dict,
 ):
-    """Turn an encoder into a masked language model whose terms are sparse from the start.
+    """Turn an encoder into a backbone whose vectors are sparse from the start.
 
     Args:
         passages: ``Passage`` rows: the vocabulary is pruned to them.

@@ -45,7 +45,7 @@ class StepConfig(BaseModel):
 class LlmStepConfig(StepConfig):
     """What all steps that ask the language model share."""
 
-    concurrency: int = Field(default=8, ge=1, le=1024)
+    concurrency: int = Field(default=16, ge=1, le=1024)
     """Requests in flight."""
     budget_seconds: float = Field(default=120.0, gt=0)
     """No new request is sent after this long, once ``at_least`` are answered."""

@@ -52,12 +52,15 @@ class TrainSparseConfig(StepConfig):
 
     train: Literal["head", "all"] = "head"
     """``head`` trains on cached encoder states: minutes on two cores. ``all`` wants a GPU."""
+    closed_form: bool = True
+    """Before the first step, fit the rows of morphemes to the dense teacher's query vectors, by ridge regression."""
     max_seconds: float = Field(default=240.0, gt=0)
-    max_steps: int = Field(default=300, ge=1)
+    max_steps: int = Field(default=150, ge=0)
+    """0 keeps the calibrated backbone as it is, held at ``active_dims``."""
     batch_size: int = Field(default=16, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    query_learning_rate: float = Field(default=1e-2, ge=0)
-    temperature: float = Field(default=10.0, gt=0)
+    learning_rate: float = Field(default=3e-4, gt=0)
+    query_learning_rate: float = Field(default=3e-3, ge=0)
+    temperature: float = Field(default=20.0, gt=0)
     """Teacher scores in [0, 1] are multiplied by this before the softmax."""
     active_dims: float = Field(default=150.0, ge=0)
     """Mean active dimensions per passage, held within 10 %; 0 leaves them to ``flops_weight`` alone."""

@@ -16,11 +16,11 @@ def split_document(document: Document, passage_characters: int = 1200) -> list[P
 
     Cuts fall at line and sentence ends; a sentence longer than a passage is cut at its last blank, or
     anywhere when it has none. Together the passages hold every non-blank character, in order. The
-    title is not part of any passage.
+    title stands in the first.
     """
     return [
         Passage(id=f"{document.id}#{position}", document_id=document.id, position=position, text=text)
-        for position, text in enumerate(_pack(document.text, passage_characters))
+        for position, text in enumerate(_pack(document.searched, passage_characters))
     ]
 
 

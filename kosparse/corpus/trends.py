@@ -160,7 +160,7 @@ def _dated(documents: Iterable[Document]) -> tuple[list[tuple[date, str]], int]:
     for document in documents:
         total += 1
         if document.date:
-            dated.append((datetime.fromisoformat(document.date).date(), document.text))
+            dated.append((datetime.fromisoformat(document.date).date(), document.searched))
     return dated, total
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from kosparse.evaluation import plots
 from kosparse.evaluation.metrics import METRICS
@@ -21,6 +22,16 @@ SYSTEMS = {
     "dense": ("밀집 임베딩", "dense embeddings"),
     "sparse": ("희소 모델 (이번 학습)", "sparse, this model"),
     "fusion": ("희소 + BM25 결합", "fusion of sparse and BM25"),
+    "dense_bm25": ("밀집 + BM25 결합", "fusion of dense and BM25, no training"),
+    "sparse_dense": ("희소 + 밀집 결합", "fusion of sparse and dense"),
+}
+_OURS = ("sparse", "fusion", "sparse_dense")
+"""Systems in which the trained model takes part."""
+_SLICES = {
+    "script": ("문자", "script"),
+    "shape": ("모양", "shape"),
+    "length": ("길이", "length"),
+    "overlap": ("정답 문서와 겹치는 말", "query terms in the relevant document"),
 }
 _METRIC_NAMES = {"ndcg@10": "nDCG@10", "mrr@10": "MRR@10", "recall@100": "Recall@100", "map": "MAP"}
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -52,6 +63,9 @@ def _context(data: ReportData, run_id: str, examples: int) -> dict[str, Any]:
         "metrics": METRICS,
         "metric_names": _METRIC_NAMES,
         "systems": {name: SYSTEMS.get(name, (name, name)) for name in found.systems},
+        "ours": _OURS,
+        "slices": [(ko, en, [row for row in found.slices if row.by == by]) for by, (ko, en) in _SLICES.items()],
+        "pruning": _pruning(data),
         "top": _top(data),
         "funnel": _funnel(data.funnel),
         "curves": plots.training_curves(data.history),
@@ -66,6 +80,12 @@ def _top(data: ReportData) -> float:
     """The end of the results' bars: the highest interval, rounded up to a tenth."""
     highest = max(row.intervals[data.results.primary][1] for row in data.results.systems.values())
     return min(1.0, max(0.1, -(-highest * 10 // 1) / 10))
+
+
+def _pruning(data: ReportData) -> Markup | None:
+    """The primary metric over active dimensions, or None where there is nothing to draw."""
+    points = [(point.active_dims_doc, point.metric) for point in data.results.pruning]
+    return plots.line_chart(sorted(points)) if len({x for x, _ in points}) > 1 else None
 
 
 def _funnel(funnel: dict[str, Any]) -> list[tuple[str, int]]:

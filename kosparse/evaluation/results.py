@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from kosparse.evaluation.contamination import Contamination
 from kosparse.evaluation.efficiency import Efficiency
 from kosparse.evaluation.judgements import Judgements
 from kosparse.evaluation.metrics import METRICS, PRIMARY, evaluate_run, mean
+from kosparse.evaluation.pruning import PruningPoint
 from kosparse.evaluation.ranking import write_trec
-from kosparse.evaluation.significance import bootstrap_interval, holm, randomisation_test
+from kosparse.evaluation.significance import bootstrap_interval, holm, paired
+from kosparse.evaluation.slices import Slice
 from kosparse.evaluation.systems import System
 from kosparse.jsonl import read_json, write_json, write_records
 
@@ -71,6 +74,9 @@ class Results(BaseModel):
     fusion_weight: float
     systems: dict[str, SystemResult]
     comparisons: list[Comparison]
+    slices: list[Slice]
+    """Every kind of query, the sparse model beside the baseline."""
+    pruning: list[PruningPoint]
     contamination: Contamination
     model_sha256: str
     seconds: float
@@ -110,22 +116,15 @@ def system_results(systems: Sequence[System], values: PerQuery, seed: int) -> di
 def compare(values: PerQuery, *, permutations: int, seed: int) -> list[Comparison]:
     """Compare every system with the baseline on the primary metric."""
     baseline = _array(values[BASELINE][PRIMARY])
-    others = {name: _array(values[name][PRIMARY]) for name in values if name != BASELINE}
-    p_values = [randomisation_test(other, baseline, permutations=permutations, seed=seed) for other in others.values()]
-    corrected = holm(p_values)
+    found = {
+        name: paired(_array(metrics[PRIMARY]), baseline, permutations=permutations, seed=seed)
+        for name, metrics in values.items()
+        if name != BASELINE
+    }
+    corrected = holm([row.p for row in found.values()])
     return [
-        Comparison(
-            system=name,
-            baseline=BASELINE,
-            metric=PRIMARY,
-            difference=float((other - baseline).mean()),
-            interval=bootstrap_interval(other - baseline, seed=seed),
-            p=p_values[position],
-            p_corrected=corrected[position],
-            better=int((other > baseline).sum()),
-            worse=int((other < baseline).sum()),
-        )
-        for position, (name, other) in enumerate(others.items())
+        Comparison(system=name, baseline=BASELINE, metric=PRIMARY, p_corrected=p, **asdict(row))
+        for (name, row), p in zip(found.items(), corrected, strict=True)
     ]
 
 

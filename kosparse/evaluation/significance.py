@@ -6,6 +6,7 @@ Sakai 2014 and Smucker, Allan & Carterette (CIKM 2007) recommend both for retrie
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,38 @@ def randomisation_test(first: Values, second: Values, *, permutations: int = 100
         # The tolerance keeps rounding from deciding ties between equal sums.
         extreme += int((np.abs(signs @ differences) >= observed - 1e-9).sum())
     return (extreme + 1) / (permutations + 1)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """What two systems over the same queries differ by."""
+
+    difference: float
+    """Mean of the first less mean of the second."""
+    interval: tuple[float, float]
+    """95 % bootstrap interval of the paired difference."""
+    p: float
+    """Two-sided, paired randomisation."""
+    better: int
+    worse: int
+    """Queries where the first is above, and below, the second."""
+
+
+def paired(first: Values, second: Values, *, permutations: int = 10000, seed: int = 13) -> Paired:
+    """Compare two paired systems.
+
+    Raises:
+        ValueError: The arrays are not paired (different lengths).
+    """
+    p = randomisation_test(first, second, permutations=permutations, seed=seed)
+    differences = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+    return Paired(
+        difference=float(differences.mean()) if len(differences) else 0.0,
+        interval=bootstrap_interval(differences, seed=seed),
+        p=p,
+        better=int((differences > 0).sum()),
+        worse=int((differences < 0).sum()),
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -87,20 +87,27 @@ def sparse_system(
     index = csr_matrix(encode_documents())
     indexed = time.monotonic()
     asked = csr_matrix(encode_queries())
-    by_term = index.T.tocsr()
-    run = rank(queries.ids, document_ids, lambda block: _dense(asked[block] @ by_term), depth, above=0.0)
+    run = sparse_run(queries.ids, document_ids, asked, index, depth)
     finished = time.monotonic()
     cost = sparse_efficiency(asked, index).model_copy(update=_seconds(started, indexed, finished, len(queries.ids)))
     return System("sparse", run, cost), asked, index
 
 
-def fusion_system(sparse: System, bm25: System, *, weight: float, depth: int) -> System:
-    """z-score fusion of the sparse model and BM25; its cost is the sum of theirs."""
-    seconds = (sparse.efficiency.search_seconds or 0.0) + (bm25.efficiency.search_seconds or 0.0)
-    size = (sparse.efficiency.index_bytes or 0) + (bm25.efficiency.index_bytes or 0)
-    run = fuse(sparse.run, bm25.run, weight=weight, depth=depth)
+def sparse_run(
+    query_ids: Sequence[str], document_ids: Sequence[str], asked: csr_matrix, index: csr_matrix, depth: int
+) -> Run:
+    """Rank documents by the dot product of weights [queries, terms] and [passages, terms]."""
+    by_term = index.T.tocsr()
+    return rank(query_ids, document_ids, lambda block: _dense(asked[block] @ by_term), depth, above=0.0)
+
+
+def fusion_system(name: str, first: System, second: System, *, weight: float, depth: int) -> System:
+    """z-score fusion of two systems, ``weight`` the share of the first; its cost is the sum of theirs."""
+    seconds = (first.efficiency.search_seconds or 0.0) + (second.efficiency.search_seconds or 0.0)
+    size = (first.efficiency.index_bytes or 0) + (second.efficiency.index_bytes or 0)
+    run = fuse(first.run, second.run, weight=weight, depth=depth)
     speed = len(run) / seconds if seconds else None
-    return System("fusion", run, Efficiency(index_bytes=size, search_seconds=seconds, queries_per_second=speed))
+    return System(name, run, Efficiency(index_bytes=size, search_seconds=seconds, queries_per_second=speed))
 
 
 def _dense(scores: csr_matrix) -> NDArray[np.float32]:

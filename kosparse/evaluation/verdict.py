@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kosparse.evaluation.results import Comparison, Results
+from kosparse.evaluation.slices import Slice
 
 SIGNIFICANT = 0.05
 
@@ -49,7 +50,7 @@ def judge(found: Results) -> Verdict:
     return Verdict(level, _headline(level, outcomes), reasons, cautions)
 
 
-def outcome(row: Comparison) -> Literal["better", "worse", "same"]:
+def outcome(row: Comparison | Slice) -> Literal["better", "worse", "same"]:
     """What a comparison says at the 5 % level, corrected for the number of comparisons."""
     if row.p_corrected >= SIGNIFICANT or row.difference == 0:
         return "same"

@@ -119,7 +119,7 @@ class VllmServer:
         # `vllm serve` looks up its own package's metadata under a name the CPU build does not have.
         module = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server"]
         model = ["--model", self.location, "--served-model-name", self.model, "--dtype", self.dtype]
-        limits = ["--max-model-len", str(self.max_model_length), "--max-num-seqs", "16", "--enforce-eager"]
+        limits = ["--max-model-len", str(self.max_model_length), "--max-num-seqs", "32", "--enforce-eager"]
         # Prompts share whole blocks only, and 128 tokens, the default, is longer than most instructions.
         limits += ["--block-size", "32"]
         where = ["--host", LOOPBACK, "--port", str(port)]

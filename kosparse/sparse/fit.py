@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from kosparse.config import TrainSparseConfig
 from kosparse.corpus.units import UNITS_FILE, Units, load_units
+from kosparse.progress import note
 from kosparse.records import SynonymEntry
 from kosparse.sparse.backbone import body_fingerprint, load_backbone
+from kosparse.sparse.closed_form import DenseTeacher, fitted_rows
 from kosparse.sparse.head import find_head
 from kosparse.sparse.model import save_morpheme_model, save_sparse_model
-from kosparse.sparse.morpheme_head import load_head
+from kosparse.sparse.morpheme_head import MorphemeHead, load_head, replace_mean
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.morpheme_student import MorphemeNetwork, MorphemeStudent
 from kosparse.sparse.states import EncoderStates, encoder_states
@@ -37,6 +39,7 @@ def fit(
     boosts: Mapping[str, float],
     entries: Sequence[SynonymEntry],
     cache: Path,
+    teacher: DenseTeacher | None = None,
 ) -> tuple[Trained, int]:
     """Train and write a model folder; one over word pieces loads in plain sentence-transformers.
 
@@ -49,6 +52,7 @@ def fit(
         boosts: Factors of rising terms.
         entries: Dictionary supervision.
         cache: Folder of encoder states.
+        teacher: Vectors of the queries and passages of ``data``; rows over morphemes are first fitted to them.
 
     Returns:
         How training went, and how many passages the dictionary asks something of.
@@ -72,6 +76,8 @@ def fit(
     if (backbone / UNITS_FILE).is_file():
         names, head, average = load_head(backbone)
         own = average.of(names.of(texts), len(names.names))
+        if teacher is not None:
+            _fit_rows(head, states(), start, asked, data, teacher)
         document = MorphemeDocument(network, tokenizer, names, average, head)
         if config.train == "all":
             student = FullStudent(MorphemeNetwork(document.to(_device(config)).eval(), pieces(), own), start, wishes)
@@ -89,6 +95,24 @@ def fit(
         trained = _train(config, data, student, asked)
         save_sparse_model(folder, backbone, network.cpu(), student.finish(network))
     return trained, len(wishes.wanted)
+
+
+def _fit_rows(
+    head: MorphemeHead,
+    states: EncoderStates,
+    weights: Tensor,
+    asked: Sequence[Terms],
+    data: TrainingSet,
+    teacher: DenseTeacher,
+) -> None:
+    """Fit the head's mean rows to the dense teacher, on the queries that are learnt from."""
+    centers = torch.stack([states.of(text).mean(0) for text in range(len(states))])
+    learnt = data.rows("train")
+    view = DenseTeacher(teacher.queries[learnt], teacher.passages)
+    rows = nn.functional.normalize(head.mean.detach(), dim=1).numpy()
+    found, explained = fitted_rows(rows, [asked[row] for row in learnt], weights.numpy(), centers.numpy(), view)
+    replace_mean(head, torch.from_numpy(found), centers)
+    note(f"rows fitted in closed form: a query's units explain {explained:.0%} of its dense vector")
 
 
 def query_weights(units: Units, idf: Mapping[str, float], boosts: Mapping[str, float]) -> Tensor:

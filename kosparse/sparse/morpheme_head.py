@@ -109,6 +109,26 @@ def calibrated_head(rows: Tensor, states: EncoderStates) -> tuple[MorphemeHead, 
 
 
 @torch.no_grad()
+def replace_mean(head: MorphemeHead, rows: Tensor, centers: Tensor) -> None:
+    """Give a calibrated head other mean rows, standardised over passages; what the peak rows say stays.
+
+    Units that tell passages apart better than others count for more: by the root of their spread.
+
+    Args:
+        head: As ``calibrated_head`` made it.
+        rows: Shape [units, hidden].
+        centers: Mean states of passages of the collection, shape [passages, hidden].
+    """
+    old = (centers @ head.mean.T).mean(0) + _MEAN_SHARE * _SHIFT
+    level = centers @ rows.T
+    spread = level.std(0, correction=0)
+    share = _MEAN_SHARE * (spread / spread.mean().clamp(min=1e-9)).sqrt()
+    mean, bias = _standardised(level, rows, share)
+    head.mean.copy_(mean)
+    head.bias.add_(old + bias)
+
+
+@torch.no_grad()
 def match_units(rows: Tensor, states: EncoderStates) -> tuple[Tensor, Tensor]:
     """The best match of each row in each text, and the texts' mean states.
 
@@ -153,8 +173,11 @@ def load_head(folder: Path) -> tuple[Morphemes, MorphemeHead, Saturation]:
     return units, head, saturation
 
 
-def _standardised(values: Tensor, rows: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Rows and biases whose logit is ``share * (z - shift)`` for the z-score of ``values`` per unit."""
+def _standardised(values: Tensor, rows: Tensor, share: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and biases whose logit is ``share * (z - shift)`` for the z-score of ``values`` per unit.
+
+    A unit that says the same of all passages, up to rounding, keeps its values: nothing divides by almost zero.
+    """
     mean, deviation = values.mean(0), values.std(0, correction=0)
-    deviation = torch.where(deviation > 1e-4, deviation, 1.0)
+    deviation = torch.where(deviation > 1e-4 * values.abs().mean().clamp(max=1.0), deviation, 1.0)
     return rows * (share / deviation)[:, None], -share * (mean / deviation + _SHIFT)

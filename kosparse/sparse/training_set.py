@@ -7,7 +7,7 @@ A folder: ``queries.jsonl`` (TrainingQuery), ``passages.jsonl`` (Passage), ``neg
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,14 @@ class TrainingSet:
             for row, query in enumerate(self.queries)
             if query.split == split and synthetic in (None, query.origin != "pseudo")
         ]
+
+    def where(self, wanted: Callable[[TrainingQuery], bool]) -> TrainingSet:
+        """The same passages with some of the queries."""
+        rows = [row for row, query in enumerate(self.queries) if wanted(query)]
+        teacher = TeacherScores(self.teacher.passages[rows], self.teacher.scores[rows])
+        kept = {self.queries[row].id for row in rows}
+        negatives = [row for row in self.negatives if row.pair_id in kept]
+        return TrainingSet([self.queries[row] for row in rows], self.passages, teacher, negatives)
 
     def save(self, folder: Path, summary: dict[str, Any]) -> None:
         """Write the folder."""

@@ -12,8 +12,10 @@ from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.corpus.text import query_key
 from kosparse.evaluation import contamination, examples
 from kosparse.evaluation.judgements import Judgements, held_out_synthetic, load_real
-from kosparse.evaluation.metrics import METRICS
+from kosparse.evaluation.metrics import METRICS, PRIMARY, evaluate_run, mean
+from kosparse.evaluation.pruning import PruningPoint, pruning_curve
 from kosparse.evaluation.results import (
+    PerQuery,
     Results,
     compare,
     per_query_values,
@@ -22,7 +24,16 @@ from kosparse.evaluation.results import (
     write_results,
     write_run,
 )
-from kosparse.evaluation.systems import System, Texts, bm25_system, dense_system, fusion_system, sparse_system
+from kosparse.evaluation.slices import Slice, slice_results
+from kosparse.evaluation.systems import (
+    System,
+    Texts,
+    bm25_system,
+    dense_system,
+    fusion_system,
+    sparse_run,
+    sparse_system,
+)
 from kosparse.export.hashing import folder_hash
 from kosparse.jsonl import read_records
 from kosparse.records import Document, Passage, Qrel, TrainingQuery
@@ -31,6 +42,8 @@ from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from scipy.sparse import csr_matrix
 
 
 @step
@@ -73,6 +86,8 @@ def run(
         fusion_weight=config.fusion_weight,
         systems=system_results(systems, values, config.seed),
         comparisons=compare(values, permutations=config.permutations, seed=config.seed),
+        slices=_slices(config, judgements, collection, values),
+        pruning=_pruning(config, judgements, weights),
         contamination=contamination.check(
             (row.text for row in trained_on if row.split == "train"), judgements.queries, query_key, values
         ),
@@ -113,6 +128,29 @@ def _judgements(
     return held_out_synthetic({row.id: row.text for row in held_out}, qrels, ids, "validation")
 
 
+def _slices(
+    config: EvaluateConfig, judgements: Judgements, collection: Sequence[Document], values: PerQuery
+) -> list[Slice]:
+    relevant = {name for grades in judgements.qrels.values() for name, grade in grades.items() if grade > 0}
+    documents = {document.id: document.searched for document in collection if document.id in relevant}
+    return slice_results(
+        judgements,
+        values,
+        dict(zip(judgements.queries, content_morphemes_of(list(judgements.queries.values())), strict=True)),
+        dict(zip(documents, content_morphemes_of(list(documents.values())), strict=True)),
+        permutations=config.permutations,
+        seed=config.seed,
+    )
+
+
+def _pruning(config: EvaluateConfig, judgements: Judgements, weights: examples.Weights) -> list[PruningPoint]:
+    def measure(index: csr_matrix) -> float:
+        run = sparse_run(list(judgements.queries), weights.document_ids, weights.queries, index, config.depth)
+        return mean(evaluate_run(judgements.qrels, run)[PRIMARY])
+
+    return pruning_curve(weights.passages, measure)
+
+
 def _systems(
     config: EvaluateConfig,
     model: Path,
@@ -130,14 +168,14 @@ def _systems(
     queries = Texts(list(judgements.queries), list(judgements.queries.values()))
     texts = [passage.text for passage in passages]
     document_ids = [passage.document_id for passage in passages]
-    bar = progress.Bar("systems", 4, "systems")
+    bar = progress.Bar("systems", 6, "systems")
 
     def done(system: System) -> System:
         write_run(folder, system)
         bar.advance()
         return system
 
-    whole = Texts([row.id for row in documents], [row.text for row in documents])
+    whole = Texts([row.id for row in documents], [row.searched for row in documents])
     bm25 = done(bm25_system(queries, whole, content_morphemes_of, config.depth))
     cut = Texts([row.id for row in passages], texts)
     dense = done(dense_system(queries, cut, document_ids, open_embedder(), config.depth))
@@ -151,7 +189,14 @@ def _systems(
     )
     SparseIndex(encoder, index, [passage.id for passage in passages], document_ids).save(folder / "index")
     done(sparse)
-    fusion = done(fusion_system(sparse, bm25, weight=config.fusion_weight, depth=config.depth))
+    fusions = [
+        done(fusion_system(name, first, second, weight=config.fusion_weight, depth=config.depth))
+        for name, first, second in (
+            ("fusion", sparse, bm25),
+            ("dense_bm25", dense, bm25),
+            ("sparse_dense", sparse, dense),
+        )
+    ]
     bar.close()
     terms = [readable(token) or token for token in encoder.terms]
-    return [bm25, dense, sparse, fusion], examples.Weights(asked, index, terms, document_ids, texts)
+    return [bm25, dense, sparse, *fusions], examples.Weights(asked, index, terms, document_ids, texts)

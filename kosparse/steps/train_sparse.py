@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from kosparse.config import TrainSparseConfig
 from kosparse.jsonl import read_json, read_records, write_lines
 from kosparse.records import SynonymEntry
 from kosparse.settings import settings
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
+
+if TYPE_CHECKING:
+    from kosparse.sparse.closed_form import DenseTeacher
+    from kosparse.sparse.training_set import TrainingSet
 
 
 @step
@@ -27,15 +32,17 @@ def run(
     from kosparse.sparse.fit import fit
     from kosparse.sparse.training_set import TrainingSet
 
+    data = TrainingSet.load(training_set)
     trained, wishing = fit(
         config,
-        TrainingSet.load(training_set),
+        data,
         backbone,
         model,
         idf=read_json(idf),
         boosts=read_json(trends)["terms"],
         entries=list(read_records(dictionary, SynonymEntry)) if config.dictionary_weight else [],
         cache=settings().cache / "states",
+        teacher=dense_teacher(data) if config.closed_form else None,
     )
     write_lines(history, (json.dumps(row) for row in trained.history))
     first, best = trained.history[0], min(trained.history, key=lambda row: row["validation_kl"])
@@ -47,3 +54,15 @@ def run(
         "active_terms": trained.active_dims,
         "passages_with_dictionary_terms": float(wishing),
     }
+
+
+def dense_teacher(data: TrainingSet) -> DenseTeacher:
+    """What the embedder says of the training queries and passages; mostly from its cache."""
+    from kosparse.adapters.embedder import open_embedder
+    from kosparse.sparse.closed_form import DenseTeacher
+
+    embedder = open_embedder()
+    return DenseTeacher(
+        queries=embedder.encode([query.text for query in data.queries], "query"),
+        passages=embedder.encode([passage.text for passage in data.passages], "passage"),
+    )

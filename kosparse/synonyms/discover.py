@@ -55,7 +55,7 @@ def discover_synonyms_with_llm(
     deadline = time.monotonic() + config.budget_seconds
     proposals, rejects = _propose(known, model, config)
     existing = {pair_key(v.candidate.ko, v.candidate.en) for v in verdicts}
-    candidates, left_out = _candidates(proposals, existing, [document.text for document in documents])
+    candidates, left_out = _candidates(proposals, existing, [document.searched for document in documents])
     if not candidates:
         return [], rejects + left_out
     verifying = VerifySynonymsConfig(

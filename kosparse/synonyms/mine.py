@@ -39,7 +39,7 @@ def mine_synonyms(
         besides the curated. The feature ``documents`` says in how many documents either term occurs.
         And what was left out, with reasons.
     """
-    texts = [document.text for document in documents]
+    texts = [document.searched for document in documents]
     rows = aligned.usable(parallel)
     found, rejects = _curated(config.curated), list[Reject]()
     if "parenthesis" in config.sources:

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     **{name: CORE | CONTRACTS | LOGIC for name in LOGIC},
     **{name: CORE | CONTRACTS | OUTSIDE for name in OUTSIDE},
     "steps": CORE | CONTRACTS | LOGIC | OUTSIDE | {"steps"},
-    "commands": CORE | CONTRACTS | LOGIC,
+    "commands": CORE | CONTRACTS | LOGIC | OUTSIDE | {"steps"},
     "cli": CORE | CONTRACTS | LOGIC | OUTSIDE | {"steps", "commands"},
 }
 """Part of kosparse -> the parts it may import (its own included)."""

@@ -15,9 +15,17 @@ def _bare(text):
 
 
 def test_a_short_document_is_one_passage():
-    (passage,) = split_document(Document(id="a/b", text=" 셀을 보호합니다. ", title="제목"), 100)
+    (passage,) = split_document(Document(id="a/b", text=" 셀을 보호합니다. "), 100)
     assert (passage.id, passage.document_id, passage.position) == ("a/b#0", "a/b", 0)
     assert passage.text == "셀을 보호합니다."
+
+
+def test_the_title_stands_in_the_first_passage_and_not_twice():
+    body = "첫째 문장을 여기에 씁니다.\n둘째 문장을 여기에 씁니다."
+    first, second = split_document(Document(id="d", text=body, title="셀 보호"), 25)
+    assert first.text == "셀 보호\n첫째 문장을 여기에 씁니다." and second.text == "둘째 문장을 여기에 씁니다."
+    (only,) = split_document(Document(id="d", text="셀 보호\n본문", title="셀 보호"), 100)
+    assert only.text == "셀 보호\n본문"
 
 
 def test_cuts_fall_at_sentence_ends():

@@ -41,6 +41,8 @@ def _results(sparse, fusion, **changes):
         "fusion_weight": 0.5,
         "systems": {"sparse": row},
         "comparisons": [_comparison("sparse", *sparse), _comparison("fusion", *fusion)],
+        "slices": [],
+        "pruning": [],
         "contamination": clean,
         "model_sha256": "",
         "seconds": 1.0,

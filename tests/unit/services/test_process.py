@@ -151,8 +151,9 @@ def test_nothing_is_left_when_the_owner_is_killed(tmp_path, end):
 
 OWNER = textwrap.dedent(
     """
-    import json, pathlib, sys, time
+    import json, pathlib, signal, sys, time
     from kosparse.services import guard
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
     from tests.unit.services.test_process import server
     service = server(pathlib.Path(sys.argv[1]), "with a child")
     service.start()

@@ -3,60 +3,28 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from kosparse.config import TrainSparseConfig
 from kosparse.corpus.units import load_units
 from kosparse.errors import InputError, KosparseError
-from kosparse.records import Passage, TrainingQuery
-from kosparse.sparse.backbone import build_backbone, load_backbone
+from kosparse.sparse.backbone import load_backbone
 from kosparse.sparse.fit import fit
 from kosparse.sparse.model import load_sparse_model
 from kosparse.sparse.search import SparseIndex
-from kosparse.sparse.teacher import TeacherScores
 from kosparse.sparse.training_set import TrainingSet
-from tests.data.make_corpus import write
-from tests.fakes.tiny_encoder import write_tiny_encoder
+from tests.fakes.tiny_training import tiny_training_set, write_tiny_backbone
 
 
 @pytest.fixture(scope="module", params=["morphemes", "pieces"])
 def tiny(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fit")
-    lines = (write(folder / "corpus") / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
-    texts = [json.loads(line)["text"] for line in lines]
-    encoder = write_tiny_encoder(folder / "encoder", texts)
-    numbers = build_backbone(
-        encoder,
-        texts,
-        [],
-        folder / "backbone",
-        cache=folder / "states",
-        layers=2,
-        prune_vocabulary=True,
-        max_length=64,
-        active_quantile=0.8,
-        units=request.param,
-    )
-    return folder, texts, numbers
+    return (folder, *write_tiny_backbone(folder, request.param))
 
 
 @pytest.fixture
 def data(tiny):
-    _, texts, _ = tiny
-    passages = [Passage(id=f"p{n}#0", document_id=f"p{n}", position=0, text=text) for n, text in enumerate(texts)]
-    queries = [
-        TrainingQuery(
-            id=f"q{n}",
-            text=" ".join(text.split()[:2]),
-            origin="pseudo",
-            passage_id=f"p{n}#0",
-            split="validation" if n % 5 == 0 else "train",
-        )
-        for n, text in enumerate(texts)
-    ]
-    best = np.array([[n, (n + 1) % 40, (n + 2) % 40] for n in range(40)], dtype=np.int32)
-    return TrainingSet(queries, passages, TeacherScores(best, np.tile(np.float32([1.0, 0.3, 0.1]), (40, 1))))
+    return tiny_training_set(tiny[1])
 
 
 def train(tiny, data, folder: Path, **settings):
@@ -135,6 +103,16 @@ def test_the_same_seed_gives_the_same_history(tiny, data, tmp_path):
 def test_a_loss_that_is_no_number_is_said_to_be_one(tiny, data, tmp_path):
     with pytest.raises(KosparseError, match="the loss is nan"):
         train(tiny, data, tmp_path / "model", learning_rate=float("inf"))
+
+
+def test_no_steps_keep_the_calibrated_backbone_at_the_target(tiny, data, tmp_path):
+    _, texts, _ = tiny
+
+    trained, _ = train(tiny, data, tmp_path / "model", max_steps=0)
+
+    assert trained.steps == 0 and {row["step"] for row in trained.history} == {0}
+    weights = load_sparse_model(tmp_path / "model").encode_documents(texts)
+    assert weights.nnz / 40 == pytest.approx(60, rel=0.1)
 
 
 def test_nothing_to_train_on_is_refused(tiny, data, tmp_path):

@@ -13,7 +13,7 @@ from kosparse.steps import evaluate, export_opensearch, register_model, report
 from tests.fakes.tiny_sparse_encoder import write_tiny_sparse_encoder
 from tests.unit.evaluation.world import QUERIES, FakeEmbedder, write_world
 
-SYSTEMS = ["bm25_kiwi", "dense", "sparse", "fusion"]
+SYSTEMS = ["bm25_kiwi", "dense", "sparse", "fusion", "dense_bm25", "sparse_dense"]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,14 @@ def test_every_system_is_measured_on_the_real_queries(model, tmp_path):
     assert metrics["bm25_kiwi.ndcg@10"] == pytest.approx(1.0)  # the query's words stand in one document each
     assert metrics["sparse.ndcg@10"] == found.systems["sparse"].metrics["ndcg@10"]
     assert metrics["active_dims_doc"] > 0
-    assert [row.system for row in found.comparisons] == ["dense", "sparse", "fusion"]
+    assert [row.system for row in found.comparisons] == SYSTEMS[1:]
+    assert {row.by: sum(other.queries for other in found.slices if other.by == row.by) for row in found.slices} == {
+        "script": 3,
+        "shape": 3,
+        "length": 3,
+        "overlap": 3,
+    }
+    assert found.pruning[0].metric == found.systems["sparse"].metrics["ndcg@10"]
     for system in SYSTEMS:
         assert set(read_trec(tmp_path / "results" / "runs" / f"{system}.trec")) <= set(QUERIES)
     rows = [json.loads(line) for line in open(tmp_path / "results" / "per_query.jsonl", encoding="utf-8")]

@@ -56,7 +56,7 @@ def test_a_beir_folder_becomes_documents_passages_and_an_evaluation_set(tmp_path
         "parallel": 1.0,
     }
     assert next(read_records(out["documents"], Document)).title == "제목"
-    assert next(read_records(out["passages"], Passage)).text == f"{TEXT} 0번"
+    assert next(read_records(out["passages"], Passage)).text == f"제목\n{TEXT} 0번"
     assert list(read_records(out["evaluation"] / "queries.jsonl", Query)) == [Query(id="q", text="셀 보호")]
     assert (out["evaluation"] / "qrels/test.tsv").read_text().endswith("q\td1\t1\n")
     assert list(read_records(out["parallel"], AlignedText)) == [AlignedText(ko="셀", en="cell", source="block")]

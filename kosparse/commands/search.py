@@ -1,0 +1,43 @@
+"""``kosparse search`` and ``kosparse encode``: the trained model at work."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from kosparse.jsonl import read_records
+from kosparse.records import Document
+from kosparse.sparse.model import load_sparse_model
+from kosparse.sparse.search import SparseIndex
+
+
+def search(query: str, run: Path, k: int, *, as_json: bool) -> None:
+    """Print the best ``k`` documents of a finished run's collection."""
+    documents = {document.id: document.searched for document in read_records(run / "documents.jsonl", Document)}
+    index = SparseIndex.open(run / "model", run / "passages.jsonl", run / "index")
+    for rank, hit in enumerate(index.search(query, k), 1):
+        text = documents.get(hit.document_id, "")
+        if as_json:
+            row = {"rank": rank, "id": hit.document_id, "score": round(hit.score, 4), "text": text}
+            print(json.dumps(row, ensure_ascii=False))
+        else:
+            print(f"{rank:2d}. {hit.score:7.3f}  {hit.document_id}\n      {_excerpt(text)}")
+
+
+def encode(text: str, run: Path, k: int, *, document: bool, as_json: bool) -> None:
+    """Print the sparse vector of a text, heaviest terms first; ``-`` reads one text per line."""
+    model = load_sparse_model(run / "model")
+    texts = [line.rstrip("\n") for line in sys.stdin] if text == "-" else [text]
+    vectors = model.encode_documents(texts) if document else model.encode_queries(texts)
+    for row in range(len(texts)):
+        terms = model.explain(vectors[row])
+        if as_json:
+            print(json.dumps({term: round(weight, 4) for term, weight in terms}, ensure_ascii=False))
+        else:
+            print("  ".join(f"{term} {weight:.2f}" for term, weight in terms[:k]))
+
+
+def _excerpt(text: str, characters: int = 110) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= characters else flat[: characters - 1] + "…"

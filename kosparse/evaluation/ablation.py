@@ -1,0 +1,115 @@
+"""What each part of the training brings: variants of one run, several seeds each, compared query by query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel
+
+from kosparse.evaluation.significance import bootstrap_interval, holm, paired
+from kosparse.records import TrainingQuery
+
+REFERENCE = "full"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to train.
+
+    Args:
+        shown: What a reader sees.
+        config: Changes to ``train_sparse``'s settings.
+        queries: Which training queries it learns from.
+        dictionary: Entries it is supervised by: verified ones, every mined candidate, or none.
+    """
+
+    shown: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    queries: Literal["all", "pseudo", "synthetic"] = "all"
+    dictionary: Literal["verified", "mined", "none"] = "verified"
+
+    def learns_from(self, query: TrainingQuery) -> bool:
+        """Whether a query belongs to this variant's training queries."""
+        return self.queries == "all" or (query.origin == "pseudo") == (self.queries == "pseudo")
+
+
+VARIANTS: dict[str, Variant] = {
+    REFERENCE: Variant("as configured"),
+    "untrained": Variant("backbone at the target, not trained", {"max_steps": 0, "closed_form": False}),
+    "no_closed_form": Variant("rows not fitted to the dense teacher first", {"closed_form": False}),
+    "closed_form_only": Variant("rows fitted, no step taken", {"max_steps": 0}),
+    "no_synthetic": Variant("without synthetic pairs", queries="pseudo"),
+    "synthetic_only": Variant("synthetic pairs only", {"synthetic_share": 1.0}, queries="synthetic"),
+    "ratio_1_2": Variant("synthetic to pseudo-queries 1:2", {"synthetic_share": 1 / 3}),
+    "ratio_1_1": Variant("synthetic to pseudo-queries 1:1", {"synthetic_share": 0.5}),
+    "ratio_2_1": Variant("synthetic to pseudo-queries 2:1", {"synthetic_share": 2 / 3}),
+    "no_dictionary": Variant("without the dictionary", {"dictionary_weight": 0.0}, dictionary="none"),
+    "mined_dictionary": Variant("dictionary not verified", dictionary="mined"),
+    "no_distillation": Variant("own passage as the only target", {"label_weight": 1.0}),
+}
+
+
+class AblationRow(BaseModel):
+    """One variant over all seeds."""
+
+    variant: str
+    shown: str
+    seeds: list[int]
+    metric: float
+    """Mean of the primary metric over seeds and queries."""
+    interval: tuple[float, float]
+    """95 % bootstrap interval over queries, of their means over seeds."""
+    spread: float
+    """Standard deviation of the seeds' means; 0 for one seed."""
+    active_dims_doc: float
+    seconds: float
+    """Mean training time."""
+    difference: float
+    """To the reference."""
+    p_corrected: float | None
+    """Paired randomisation against the reference, Holm-corrected; None for the reference itself."""
+
+
+class SeedResult(BaseModel):
+    """One training."""
+
+    variant: str
+    seed: int
+    values: dict[str, float]
+    """Primary metric by query id."""
+    active_dims_doc: float
+    seconds: float
+
+
+def summarise(results: Sequence[SeedResult], *, permutations: int = 10000, seed: int = 13) -> list[AblationRow]:
+    """One row per variant, in the order they were run; the reference must be among them."""
+    by_variant: dict[str, list[SeedResult]] = {}
+    for result in results:
+        by_variant.setdefault(result.variant, []).append(result)
+    queries = list(results[0].values)
+    means = {name: _mean_over_seeds(rows, queries) for name, rows in by_variant.items()}
+    others = [name for name in means if name != REFERENCE]
+    compared = {name: paired(means[name], means[REFERENCE], permutations=permutations, seed=seed) for name in others}
+    corrected = dict(zip(others, holm([compared[name].p for name in others]), strict=True))
+    return [
+        AblationRow(
+            variant=name,
+            shown=VARIANTS[name].shown,
+            seeds=[row.seed for row in rows],
+            metric=round(float(means[name].mean()), 6),
+            interval=bootstrap_interval(means[name], seed=seed),
+            spread=round(float(np.std([np.mean(list(row.values.values())) for row in rows])), 6),
+            active_dims_doc=round(float(np.mean([row.active_dims_doc for row in rows])), 1),
+            seconds=round(float(np.mean([row.seconds for row in rows])), 1),
+            difference=compared[name].difference if name in compared else 0.0,
+            p_corrected=corrected.get(name),
+        )
+        for name, rows in by_variant.items()
+    ]
+
+
+def _mean_over_seeds(rows: Sequence[SeedResult], queries: Sequence[str]) -> np.ndarray:
+    return np.array([[row.values[query] for query in queries] for row in rows], dtype=np.float64).mean(axis=0)
