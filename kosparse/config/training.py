@@ -55,7 +55,7 @@ class TrainSparseConfig(StepConfig):
     closed_form: bool = True
     """Before the first step, fit the rows of morphemes to the dense teacher's query vectors, by ridge regression."""
     max_seconds: float = Field(default=240.0, gt=0)
-    max_steps: int = Field(default=150, ge=0)
+    max_steps: int = Field(default=300, ge=0)
     """0 keeps the calibrated backbone as it is, held at ``active_dims``."""
     batch_size: int = Field(default=16, ge=1)
     learning_rate: float = Field(default=3e-4, gt=0)
