@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 RECIPE ?= small
+REGISTRY = $(PY) -m pipelines.local_services $(PY) -m kosparse.cli
 export PYTHON
 
 .PHONY: help
@@ -26,6 +27,16 @@ run: ## the whole pipeline on this machine [CORPUS= QUERIES= QRELS= RECIPE=small
 .PHONY: mlflow
 mlflow: setup-test ## bring the MLflow UI up again on the data that was kept
 	@$(PY) -m pipelines.local_services
+
+.PHONY: review promote rollback
+review: setup-test ## challenger against champion, with significance [VERSION= POLICY=]
+	@$(REGISTRY) review $(if $(VERSION),--version "$(VERSION)") $(if $(POLICY),--policy "$(POLICY)")
+
+promote: setup-test ## make a version the champion if the policy's gates hold [VERSION= POLICY= FORCE=1 REASON=]
+	@$(REGISTRY) promote "$(VERSION)" $(if $(POLICY),--policy "$(POLICY)") $(if $(FORCE),--force) --reason "$(REASON)"
+
+rollback: setup-test ## give the champion's alias back to the version before [REASON=]
+	@$(REGISTRY) rollback --reason "$(REASON)"
 
 .PHONY: test test-units test-graph test-all check
 test: setup-test ## unit, component and whole-graph tests (minutes, no network after set-up)

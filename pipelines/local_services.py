@@ -1,7 +1,7 @@
 """The services of a local run: those the environment does not name are started here, on loopback.
 
 ``python -m pipelines.local_services`` (``make mlflow``) brings S3 store and MLflow up again on the data
-that was kept, until Ctrl-C.
+that was kept, until Ctrl-C; followed by a command (``make review``), for as long as that command takes.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -182,10 +183,14 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def main(home: Path = Path(".kosparse")) -> int:
-    """Keep S3 store and MLflow up until Ctrl-C; return the exit status."""
+def main(command: Sequence[str] = (), home: Path = Path(".kosparse")) -> int:
+    """Keep S3 store and MLflow up until the command ends, or Ctrl-C when there is none; return the exit status."""
     try:
+        if command and settings().mlflow_uri:
+            return subprocess.run(command, check=False).returncode
         with single_run(home), LocalServices.of_home(home.resolve()) as services:
+            if command:
+                return subprocess.run(command, check=False, env={**os.environ, **services.environment()}).returncode
             print(f"open {services.environment().get('MLFLOW_TRACKING_URI', settings().mlflow_uri)} (Ctrl-C stops it)")
             signal.sigwait({signal.SIGINT, signal.SIGTERM})
     except KosparseError as error:
@@ -197,4 +202,4 @@ def main(home: Path = Path(".kosparse")) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -74,6 +74,26 @@ class MlflowRest:
         """Change something; errors as for ``get``."""
         return self._call("POST", path, json=body)
 
+    def delete(self, path: str, **body: Any) -> dict[str, Any]:
+        """Take something away; errors as for ``get``."""
+        return self._call("DELETE", path, json=body)
+
+    def download(self, run_id: str, path: str) -> bytes | None:
+        """A file logged with a run, or None when the run has no such file.
+
+        Raises:
+            ServiceError: The server does not answer, or refuses us.
+        """
+        try:
+            response = self._client.get("get-artifact", params={"run_uuid": run_id, "path": path})
+        except httpx.HTTPError as error:
+            raise unreachable(self.uri, error) from error
+        if response.is_success:
+            return response.content
+        if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            raise unreachable(self.uri, ValueError(f"{response.status_code} for {path}"))
+        return None
+
     def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         try:
             response = self._client.request(method, f"api/2.0/mlflow/{path}", **arguments)

@@ -68,7 +68,7 @@ class FinishedRun:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.tasks = _tasks(folder)
+        self.tasks = task_folder(folder)
         self.data = TrainingSet.load(self.tasks / "build-training-set" / "training_set")
         collection = self.tasks / "ingest-corpus"
         known = {document.id for document in read_records(collection / "documents", Document)}
@@ -130,7 +130,12 @@ class FinishedRun:
         return [SynonymEntry(ko=row.ko, en=row.en, p=1.0, sources=[row.source]) for row in mined]
 
 
-def _tasks(folder: Path) -> Path:
+def task_folder(folder: Path) -> Path:
+    """Where a finished run keeps the outputs of its tasks.
+
+    Raises:
+        InputError: The folder is not a finished run.
+    """
     found = sorted(path for path in (folder / "outputs").glob("*") if (path / "train-sparse").is_dir())
     if not found:
         raise InputError("this is not a finished run", where=str(folder), fix="Run `make run` first, or name --run.")

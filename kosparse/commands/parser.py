@@ -56,6 +56,8 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     _add_cache(commands)
     _add_label(commands)
     _add_ablate(commands)
+    _add_review(commands)
+    _add_register(commands)
     for name in steps:
         commands.add_parser(name, help=f"the {name} step, by hand", add_help=False)
     return root
@@ -107,6 +109,30 @@ def _add_ablate(commands: Any) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[13, 14, 15], help="default %(default)s")
     parser.add_argument("--output", type=Path, default=Path("ablation"), help="folder; resumed (default %(default)s)")
     parser.set_defaults(command=_ablate)
+
+
+def _add_review(commands: Any) -> None:
+    review = commands.add_parser("review", help="challenger against champion, with significance and the policy's gates")
+    review.add_argument("--version", default="", help="another one than the challenger")
+    review.set_defaults(command=_review)
+    promote = commands.add_parser("promote", help="make a version the champion, if the policy's gates hold")
+    promote.add_argument("version", help="number of the version")
+    promote.add_argument("--force", action="store_true", help="although a gate does not hold; recorded")
+    promote.add_argument("--reason", default="", help="why; recorded")
+    promote.set_defaults(command=_promote)
+    rollback = commands.add_parser("rollback", help="give the champion's alias back to the version before")
+    rollback.add_argument("--reason", default="", help="why; recorded")
+    rollback.set_defaults(command=_rollback)
+    for parser in (review, promote):
+        parser.add_argument("--policy", type=Path, help="YAML file of gates (default: docs/registry.md)")
+    for parser in (review, promote, rollback):
+        parser.add_argument("--name", default="kosparse", help="registered model (default %(default)s)")
+
+
+def _add_register(commands: Any) -> None:
+    parser = commands.add_parser("register", help="register a finished run's model again, after the registry was away")
+    parser.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
+    parser.set_defaults(command=_register)
 
 
 def _positive(text: str) -> int:
@@ -201,6 +227,30 @@ def _ablate(options: argparse.Namespace) -> None:
 
     variants = list(VARIANTS) if options.variants is None else options.variants
     ablate.run(options.run, variants, options.seeds, options.output)
+
+
+def _review(options: argparse.Namespace) -> None:
+    from kosparse.commands import review
+
+    review.show(options.name, options.version, options.policy)
+
+
+def _promote(options: argparse.Namespace) -> None:
+    from kosparse.commands import review
+
+    review.promote(options.name, options.version, options.policy, force=options.force, reason=options.reason)
+
+
+def _rollback(options: argparse.Namespace) -> None:
+    from kosparse.commands import review
+
+    review.rollback(options.name, options.reason)
+
+
+def _register(options: argparse.Namespace) -> None:
+    from kosparse.commands import register
+
+    register.register(options.run)
 
 
 def _check_run(run: Path) -> None:

@@ -55,7 +55,7 @@ def run(
             model,
             metrics=_metrics(found),
             tags=tags,
-            artifacts=[*_copies(named, Path(folder)), results / "results.json"],
+            artifacts=[*_copies(named, Path(folder)), results / "results.json", results / "per_query.jsonl"],
             alias=config.alias,
             description=_description(found),
         )

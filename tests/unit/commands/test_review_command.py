@@ -1,0 +1,130 @@
+"""Review, promotion and rollback against a real MLflow server."""
+
+import os
+import threading
+
+import httpx
+import pytest
+
+from kosparse.adapters.mlflow_rest import MlflowRest
+from kosparse.adapters.review_mlflow import MlflowReview
+from kosparse.cli import main
+from kosparse.errors import ServiceError
+from tests.unit.evaluation.test_review import measured
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    from kosparse.services.mlflow import MlflowServer
+
+    given = {name: value for name, value in os.environ.items() if name != "S3_ENDPOINT"}
+    with MlflowServer(tmp_path_factory.mktemp("mlflow"), given) as running:
+        yield running.uri
+
+
+@pytest.fixture
+def name(request, server, monkeypatch):
+    """A registered model of this test's own."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    name = request.node.name[:60].replace("[", "-").rstrip("]")
+    MlflowRest(server).post("registered-models/create", name=name)
+    return name
+
+
+def register(server, name, values, **changes):
+    """Register a version that brings its results along, as ``register_model`` does; return its number."""
+    rest, found = MlflowRest(server), measured("x", values, **changes)
+    run = rest.post("runs/create", experiment_id="0")["run"]["info"]
+    files = {
+        "results.json": found.results.model_dump_json(),
+        "per_query.jsonl": "\n".join(row.model_dump_json() for row in found.queries.values()),
+    }
+    for file, text in files.items():
+        path = f"0/{run['run_id']}/artifacts/report/{file}"
+        httpx.put(f"{server}/api/2.0/mlflow-artifacts/artifacts/{path}", content=text.encode()).raise_for_status()
+    created = rest.post(
+        "model-versions/create", name=name, source=f"mlflow-artifacts:/{run['run_id']}", run_id=run["run_id"]
+    )
+    number = str(created["model_version"]["version"])
+    MlflowReview(server, name).set_alias("challenger", number)
+    return number
+
+
+def champion(server, name):
+    found = MlflowReview(server, name).of_alias("champion")
+    return found.number if found else None
+
+
+GOOD, BETTER, BAD = [0.5, 0.6] * 40, [0.7, 0.8] * 40, [0.1, 0.2] * 40
+
+
+def test_from_challenger_to_champion_and_back(server, name, capsys):
+    first = register(server, name, GOOD)
+    assert main(["review", "--name", name]) == 0
+    assert "no champion" in capsys.readouterr().out
+    assert main(["promote", first, "--name", name]) == 0
+    second = register(server, name, BETTER)
+    assert main(["review", "--name", name]) == 0
+    out = capsys.readouterr().out
+    assert "0.5500 -> 0.7500" in out and f"kosparse promote {second}" in out
+    assert main(["promote", second, "--name", name]) == 0
+    tags = MlflowReview(server, name).version(second).tags
+    assert tags["validation_status"] == "approved" and tags["kosparse.previous_champion"] == first
+    assert tags["kosparse.promoted_by"] and tags["kosparse.promoted_at"]
+    assert main(["rollback", "--name", name, "--reason", "slow"]) == 0
+    assert champion(server, name) == first
+    assert MlflowReview(server, name).version(second).tags["validation_status"] == "rolled_back"
+    assert main(["rollback", "--name", name]) == 2, "nothing was before the first"
+
+
+def test_a_worse_one_needs_somebody_to_answer_for_it(server, name, capsys):
+    first = register(server, name, GOOD)
+    main(["promote", first, "--name", name])
+    worse = register(server, name, BAD)
+    assert main(["promote", worse, "--name", name]) == 2
+    assert "not_worse_than_champion" in capsys.readouterr().err and champion(server, name) == first
+    assert main(["promote", worse, "--name", name, "--force"]) == 2, "a reason is asked for"
+    assert main(["promote", worse, "--name", name, "--force", "--reason", "판정이 바뀌었다"]) == 0
+    tags = MlflowReview(server, name).version(worse).tags
+    assert champion(server, name) == worse and tags["validation_status"] == "forced"
+    assert tags["kosparse.promotion_reason"] == "판정이 바뀌었다"
+    assert "not_worse_than_champion" in tags["kosparse.promotion_gates_failed"]
+
+
+def test_of_two_promotions_at_once_one_waits(server, name):
+    registry = MlflowReview(server, name)
+    inside, done = threading.Event(), threading.Event()
+
+    def hold():
+        with MlflowReview(server, name).lock():
+            inside.set()
+            done.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert inside.wait(30)
+    try:
+        with pytest.raises(ServiceError, match="another promotion"), registry.lock():
+            pass
+    finally:
+        done.set()
+        holder.join()
+    with registry.lock():
+        pass  # free again
+
+
+def test_what_is_not_there_is_said(server, name, capsys):
+    assert main(["review", "--name", name]) == 2
+    assert "challenger" in capsys.readouterr().err
+    assert main(["promote", "7", "--name", name]) == 2
+    assert "no version 7" in capsys.readouterr().err
+    assert main(["review", "--name", "never"]) == 2
+    assert "nothing is registered as never" in capsys.readouterr().err
+
+
+def test_without_a_registry_it_says_which_variable(monkeypatch, capsys):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert main(["review"]) == 3
+    assert "MLFLOW_TRACKING_URI" in capsys.readouterr().err
