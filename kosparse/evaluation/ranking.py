@@ -16,8 +16,8 @@ Ranking = list[tuple[str, float]]
 Run = dict[str, Ranking]
 """One ranking per query id; an empty one is a query for which nothing was found."""
 
-_BLOCK = 128
-"""Queries scored at once: 128 x 100,000 passages in float32 are 51 MB."""
+_BLOCK, _SCORES = 128, 32_000_000
+"""Queries scored at once: at most so many, and so few that their scores in float32 stay below 128 MB."""
 
 
 def best(scores: NDArray[np.float32], depth: int, above: float = -np.inf) -> NDArray[np.intp]:
@@ -43,6 +43,8 @@ class BestPassage:
 
     def __call__(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Shape [queries, passages] to [queries, documents], documents in the order of ``ids``."""
+        if len(self._starts) == len(self._order):
+            return scores[:, self._order]
         return np.maximum.reduceat(scores[:, self._order], self._starts, axis=1)
 
 
@@ -65,9 +67,10 @@ def rank(
     if not len(document_ids):
         return {query_id: [] for query_id in query_ids}
     to_documents = BestPassage(document_ids)
+    size = max(1, min(_BLOCK, _SCORES // len(document_ids)))
     run: Run = {}
-    for start in range(0, len(query_ids), _BLOCK):
-        block = slice(start, min(start + _BLOCK, len(query_ids)))
+    for start in range(0, len(query_ids), size):
+        block = slice(start, min(start + size, len(query_ids)))
         for query_id, row in zip(query_ids[block], to_documents(score(block)), strict=True):
             run[query_id] = [(to_documents.ids[at], float(row[at])) for at in best(row, depth, above)]
     return run

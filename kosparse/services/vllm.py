@@ -122,6 +122,9 @@ class VllmServer:
         limits = ["--max-model-len", str(self.max_model_length), "--max-num-seqs", "32", "--enforce-eager"]
         # Prompts share whole blocks only, and 128 tokens, the default, is longer than most instructions.
         limits += ["--block-size", "32"]
+        # A prompt read in parts takes a seeded request's generator back by a token, which vLLM can do on GPUs
+        # only: on a processor the whole server dies of it. So a prompt that does not fit waits for the next step.
+        limits += ["--no-enable-chunked-prefill"]
         where = ["--host", LOOPBACK, "--port", str(port)]
         return [*module, *model, *limits, *where, "--structured-outputs-config", _STRUCTURED_OUTPUTS]
 
