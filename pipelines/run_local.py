@@ -154,6 +154,8 @@ def _run_worker(run: Path, package: Path, environment: Mapping[str, str], board:
         try:
             while worker.poll() is None:
                 display.update()
+                if board.failed:
+                    break  # kfp.local would go on with whatever does not depend on the failed step
                 time.sleep(0.25)
         finally:
             _end_group(worker)

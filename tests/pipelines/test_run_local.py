@@ -1,0 +1,41 @@
+"""What the local runner does when the worker's steps go wrong."""
+
+import json
+import sys
+import time
+
+import psutil
+import pytest
+
+from kosparse.errors import KosparseError
+from pipelines import run_local
+from pipelines.live import Board
+
+WORKER = """
+import json, os, sys, time
+def emit(**event):
+    with open(os.environ["KOSPARSE_EVENTS"], "a") as file:
+        file.write(json.dumps({"time": time.time(), **event}) + "\\n")
+open(sys.argv[-1] + ".pid", "w").write(str(os.getpid()))
+emit(step="generate_queries", event="started")
+emit(step="generate_queries", event="failed", error="the server is gone", exit_code=3)
+emit(step="prepare_backbone", event="started")
+time.sleep(600)
+"""
+
+
+def test_a_failed_step_ends_the_run_although_others_could_go_on(tmp_path, monkeypatch):
+    (tmp_path / "worker.py").write_text(WORKER)
+    wrapper = tmp_path / "python"
+    wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path}/worker.py "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setattr(run_local.sys, "executable", str(wrapper))
+    events = tmp_path / "events.jsonl"
+
+    started = time.monotonic()
+    with pytest.raises(KosparseError, match="generate_queries failed: the server is gone") as caught:
+        run_local._run_worker(tmp_path, tmp_path / "p.yaml", {"KOSPARSE_EVENTS": str(events)}, Board(events))
+
+    assert caught.value.exit_code == 3 and time.monotonic() - started < 60
+    assert json.loads(events.read_text().splitlines()[-1])["step"] == "prepare_backbone"
+    assert not psutil.pid_exists(int((tmp_path / "outputs.pid").read_text()))
