@@ -94,7 +94,8 @@ def kosparse_pipeline(
         ingested = _task("ingest_corpus", ingest_corpus, corpus=corpus, queries=queries, qrels=qrels).after(checked)
         documents, passages = ingested.outputs["documents"], ingested.outputs["passages"]
         parallel, evaluation = ingested.outputs["parallel"], ingested.outputs["evaluation"]
-        backbone = _task("prepare_backbone", prepare_backbone, passages=passages, parallel=parallel).outputs["backbone"]
+        prepared = _task("prepare_backbone", prepare_backbone, passages=passages, parallel=parallel)
+        backbone = prepared.outputs["backbone"]
         idf = _task("compute_idf", compute_idf, passages=passages, backbone=backbone).outputs["idf"]
         trends = _task("detect_trends", detect_trends, documents=documents, idf=idf).outputs["trends"]
 
@@ -137,7 +138,8 @@ def kosparse_pipeline(
         released = _task("release_llm", release_llm).after(filtered, enhanced, negatives)
 
         mined = _task("mine_negatives", mine_negatives, kept=kept, passages=passages).after(released)
-        training_set = _task(
+        # After prepare_backbone, which leaves the passages' dense vectors in the cache where both use one encoder.
+        built = _task(
             "build_training_set",
             build_training_set,
             passages=passages,
@@ -147,7 +149,8 @@ def kosparse_pipeline(
             written=negatives.outputs["negatives"],
             evaluation=evaluation,
             dictionary=dictionary,
-        ).outputs["training_set"]
+        ).after(prepared)
+        training_set = built.outputs["training_set"]
         trained = _task(
             "train_sparse",
             train_sparse,
