@@ -92,7 +92,7 @@ def build_backbone(
         probe = calibrate(model, rows, states, active_quantile)
         terms, active = len(rows), probe.active * len(rows)
     else:
-        terms, active, probe = _morpheme_head(folder, model, plain, query_prefix, passages, sample, states)
+        terms, active, probe = _morpheme_head(folder, model, plain, query_prefix, passages, sample, states, cache)
         # Nothing asks for pieces; an output of the new vocabulary's size keeps the folder loadable.
         set_output(model, find_head(model), model.get_input_embeddings().weight, torch.zeros(len(kept)))
     model.save_pretrained(folder)
@@ -219,6 +219,7 @@ def _morpheme_head(
     passages: Sequence[str],
     sample: Sequence[str],
     states: EncoderStates,
+    cache: Path,
 ) -> tuple[int, float, Probe]:
     """Write the morphemes of the collection and their head; how many there are and how many are active."""
     found = content_morphemes_of(list(passages))
@@ -230,7 +231,7 @@ def _morpheme_head(
     alone = [line.ids for line in tokenizer.encode_batch([f"{prefix}{name}" for name in names])]
     pad = tokenizer.token_to_id("<pad>") or tokenizer.token_to_id("[PAD]") or 0
     saturation = Saturation(sum(len(text) for text in found) / len(found))
-    head, logits, probe = calibrated_head(dense_rows(model, alone, pad), states)
+    head, logits, probe = calibrated_head(dense_rows(model, alone, pad), states, cache)
     units = Morphemes(names)
     own = saturation.of(units.of(sample), len(names))
     save_head(folder, units, head, saturation)

@@ -13,15 +13,18 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix, vstack
+from torch import Tensor
 
 from kosparse.progress import track
 from kosparse.sparse.activation import activate
 from kosparse.sparse.backbone import body_fingerprint
+from kosparse.sparse.matches import fits, match_units
 from kosparse.sparse.model import SparseModel
 from kosparse.sparse.morpheme_head import prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.states import EncoderStates, cached_states
 
+_BLOCK = 256
 _CHECKED = 4
 """Texts weighed both ways: states on disk are half precision, and must not matter."""
 _TOLERANCE = 0.02
@@ -49,15 +52,33 @@ def _from_states(model: SparseModel, texts: Sequence[str], cache: Path) -> csr_m
         return None
     body = body_fingerprint(document.network, document.pieces)
     states = cached_states(texts, cache=cache, body=body, max_length=document.max_seq_length)
-    return None if states is None else _weigh(document, texts, states)
+    if states is None:
+        return None
+    found = document.units.of(list(texts))
+    if fits(len(texts), len(document.units.names)):
+        return _weigh_matches(document, found, *match_units(document.head.peak, states, cache))
+    return _weigh_states(document, found, states)
 
 
 @torch.inference_mode()
-def _weigh(document: MorphemeDocument, texts: Sequence[str], states: EncoderStates) -> csr_matrix:
-    units, head = document.units, document.head
-    rows = []
-    for text, found in enumerate(track(units.of(list(texts)), "weighing", unit="passages")):
-        own = document.saturation.of([found], len(units.names))[0].to(head.bias.device)
-        weights = activate(head(states.of(text).to(head.bias.device)) + prior(own, head.threshold))
-        rows.append(csr_matrix(weights.cpu().numpy().astype(np.float32)))
+def _weigh_matches(
+    document: MorphemeDocument, found: Sequence[Sequence[int]], best: Tensor, center: Tensor
+) -> csr_matrix:
+    """From the table of matches: peak and mean in a few products."""
+    units, head, blocks = len(document.units.names), document.head, []
+    for start in range(0, len(found), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        read = best[rows].float() + center[rows] @ head.mean.T + head.bias
+        weights = activate(read + prior(document.saturation.of(found[rows], units), head.threshold))
+        blocks.append(csr_matrix(weights.numpy().astype(np.float32)))
+    return csr_matrix(vstack(blocks, format="csr"))
+
+
+@torch.inference_mode()
+def _weigh_states(document: MorphemeDocument, found: Sequence[Sequence[int]], states: EncoderStates) -> csr_matrix:
+    """Text by text, where the table would be too large."""
+    units, head, rows = len(document.units.names), document.head, []
+    for text, own in enumerate(track(found, "weighing", unit="passages")):
+        logits = head(states.of(text)) + prior(document.saturation.of([own], units)[0], head.threshold)
+        rows.append(csr_matrix(activate(logits).numpy().astype(np.float32)))
     return csr_matrix(vstack(rows, format="csr"))

@@ -82,7 +82,7 @@ def fit(
         if config.train == "all":
             student = FullStudent(MorphemeNetwork(document.to(_device(config)).eval(), pieces(), own), start, wishes)
         else:
-            student = MorphemeStudent(head, states(), own, start, wishes, config.seed)
+            student = MorphemeStudent(head, states(), own, start, wishes, config.seed, cache)
         trained = _train(config, data, student, asked)
         query = student.finish(head)
         save_morpheme_model(folder, document.cpu(), query)

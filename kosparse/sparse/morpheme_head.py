@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from kosparse.corpus.units import UNITS_FILE, Morphemes
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json, write_json
-from kosparse.progress import track
 from kosparse.sparse.activation import inverse
+from kosparse.sparse.matches import keep_matches, match_units
 from kosparse.sparse.probe import Probe
 from kosparse.sparse.states import EncoderStates
 
@@ -87,12 +87,13 @@ def prior(saturation: Tensor, threshold: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def calibrated_head(rows: Tensor, states: EncoderStates) -> tuple[MorphemeHead, Tensor, Probe]:
+def calibrated_head(rows: Tensor, states: EncoderStates, cache: Path) -> tuple[MorphemeHead, Tensor, Probe]:
     """A head whose peak and mean logits are standardised per unit over the passages, and shifted down.
 
     Args:
         rows: Dense vector of each unit, centred, of unit length: shape [units, hidden].
         states: Of passages of the collection.
+        cache: Folder of encoder states; the matches are kept there for those who need them next.
 
     Returns:
         The head; the passages' logits without prior, shape [passages, units]; and the probe of both.
@@ -103,8 +104,9 @@ def calibrated_head(rows: Tensor, states: EncoderStates) -> tuple[MorphemeHead, 
     mean, mean_bias = _standardised(level, rows, _MEAN_SHARE)
     head = MorphemeHead(peak, mean, peak_bias + mean_bias, torch.zeros(()))
     # A row of ``peak`` is a row of ``rows`` times a positive number, so its best match is the old one times that.
-    scale = peak.norm(dim=1)
-    logits = best.float() * scale + center @ mean.T + head.bias
+    matches = best.float() * peak.norm(dim=1)
+    keep_matches(peak, states, matches, center, cache)
+    logits = matches + center @ mean.T + head.bias
     return head, logits, Probe.of(best.float() + level, logits)
 
 
@@ -126,22 +128,6 @@ def replace_mean(head: MorphemeHead, rows: Tensor, centers: Tensor) -> None:
     mean, bias = _standardised(level, rows, share)
     head.mean.copy_(mean)
     head.bias.add_(old + bias)
-
-
-@torch.no_grad()
-def match_units(rows: Tensor, states: EncoderStates) -> tuple[Tensor, Tensor]:
-    """The best match of each row in each text, and the texts' mean states.
-
-    Returns:
-        Shapes [texts, rows], half precision, and [texts, hidden].
-    """
-    best = torch.empty(len(states), len(rows), dtype=torch.float16)
-    center = torch.empty(len(states), rows.shape[1])
-    for text in track(range(len(states)), "matching units", unit="passages"):
-        tokens = states.of(text)
-        best[text] = (tokens @ rows.T).amax(0).half()
-        center[text] = tokens.mean(0)
-    return best, center
 
 
 def save_head(folder: Path, units: Morphemes, head: MorphemeHead, saturation: Saturation) -> None:

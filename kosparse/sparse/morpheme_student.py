@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 
 from kosparse.config import TrainSparseConfig
 from kosparse.sparse.activation import activate
-from kosparse.sparse.morpheme_head import MorphemeHead, match_units, prior
+from kosparse.sparse.matches import match_units
+from kosparse.sparse.morpheme_head import MorphemeHead, prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.regularizers import flops
 from kosparse.sparse.states import EncoderStates
@@ -36,6 +38,7 @@ class MorphemeStudent:
         query_weights: Where the query side starts, shape [units].
         wishes: Dictionary supervision.
         seed: Of the units drawn for regularization.
+        cache: Folder of encoder states, where the matches may lie; None looks nowhere.
     """
 
     def __init__(
@@ -46,9 +49,10 @@ class MorphemeStudent:
         query_weights: Tensor,
         wishes: Wishes,
         seed: int,
+        cache: Path | None = None,
     ) -> None:
         self.units = len(query_weights)
-        self.peak, self.center = match_units(head.peak, states)
+        self.peak, self.center = match_units(head.peak, states, cache)
         self.saturation = saturation.half()
         self.mean = nn.Parameter(head.mean.detach().clone())
         self.bias = nn.Parameter(head.bias.detach().clone())

@@ -52,7 +52,7 @@ def test_units_of_the_text_are_not_held_back_by_the_threshold():
     assert activate(logits)[0, 0] == pytest.approx(0.5) and logits[0, 1] == pytest.approx(-0.7)
 
 
-def test_logits_are_standardised_over_the_passages():
+def test_logits_are_standardised_over_the_passages(tmp_path):
     states = EncoderStates(
         values=np.random.default_rng(0).normal(size=(40, 4)).astype(np.float16),
         starts=np.arange(0, 41, 4),
@@ -60,7 +60,7 @@ def test_logits_are_standardised_over_the_passages():
     )
     rows = torch.nn.functional.normalize(torch.randn(6, 4, generator=torch.Generator().manual_seed(0)), dim=1)
 
-    head, logits, probe = calibrated_head(rows, states)
+    head, logits, probe = calibrated_head(rows, states, tmp_path / "states")
 
     # Both parts have mean 0 before the shift: .15 * -1.5 + .2 * -1.5.
     assert logits.mean(0).numpy() == pytest.approx(np.full(6, -0.525), abs=1e-2)
