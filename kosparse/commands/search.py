@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from kosparse.jsonl import read_records
+from kosparse.models.quiet import quiet_transformers
 from kosparse.records import Document
 from kosparse.sparse.model import load_sparse_model
 from kosparse.sparse.search import SparseIndex
@@ -15,7 +16,8 @@ from kosparse.sparse.search import SparseIndex
 def search(query: str, run: Path, k: int, *, as_json: bool) -> None:
     """Print the best ``k`` documents of a finished run's collection."""
     documents = {document.id: document.searched for document in read_records(run / "documents.jsonl", Document)}
-    index = SparseIndex.open(run / "model", run / "passages.jsonl", run / "index")
+    with quiet_transformers():
+        index = SparseIndex.open(run / "model", run / "passages.jsonl", run / "index")
     for rank, hit in enumerate(index.search(query, k), 1):
         text = documents.get(hit.document_id, "")
         if as_json:
@@ -27,7 +29,8 @@ def search(query: str, run: Path, k: int, *, as_json: bool) -> None:
 
 def encode(text: str, run: Path, k: int, *, document: bool, as_json: bool) -> None:
     """Print the sparse vector of a text, heaviest terms first; ``-`` reads one text per line."""
-    model = load_sparse_model(run / "model")
+    with quiet_transformers():
+        model = load_sparse_model(run / "model")
     texts = [line.rstrip("\n") for line in sys.stdin] if text == "-" else [text]
     vectors = model.encode_documents(texts) if document else model.encode_queries(texts)
     for row in range(len(texts)):
