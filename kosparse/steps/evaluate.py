@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 
+_HALF = 0.5
+"""Weight of the first system in the fusions with the dense encoder."""
+
+
 @step
 def run(
     config: EvaluateConfig,
@@ -190,11 +194,11 @@ def _systems(
     SparseIndex(encoder, index, [passage.id for passage in passages], document_ids).save(folder / "index")
     done(sparse)
     fusions = [
-        done(fusion_system(name, first, second, weight=config.fusion_weight, depth=config.depth))
-        for name, first, second in (
-            ("fusion", sparse, bm25),
-            ("dense_bm25", dense, bm25),
-            ("sparse_dense", sparse, dense),
+        done(fusion_system(name, first, second, weight=weight, depth=config.depth))
+        for name, first, second, weight in (
+            ("fusion", sparse, bm25, config.fusion_weight),
+            ("dense_bm25", dense, bm25, _HALF),
+            ("sparse_dense", sparse, dense, _HALF),
         )
     ]
     bar.close()
