@@ -7,6 +7,7 @@ owner, whatever ends that. A state file lets another process stop it by pid and 
 from __future__ import annotations
 
 import fcntl
+import http.client
 import json
 import os
 import secrets
@@ -226,11 +227,15 @@ def stop_recorded(state: Path) -> bool:
 
 
 def answers(url: str) -> bool:
-    """Whether a GET of this address is answered with status 200 within two seconds."""
+    """Whether a GET of this address is answered with status 200 within two seconds.
+
+    While nobody listens, a connection to a port of loopback can by chance be one with itself, and the request
+    comes back as its own answer: that is no HTTP, and no answer.
+    """
     try:
         with _direct.open(url, timeout=2) as response:
             return bool(response.status == 200)
-    except (OSError, ValueError, urllib.error.URLError):
+    except (OSError, ValueError, urllib.error.URLError, http.client.HTTPException):
         return False
 
 

@@ -44,9 +44,8 @@ def register(server, name, values, **changes):
     for file, text in files.items():
         path = f"0/{run['run_id']}/artifacts/report/{file}"
         httpx.put(f"{server}/api/2.0/mlflow-artifacts/artifacts/{path}", content=text.encode()).raise_for_status()
-    created = rest.post(
-        "model-versions/create", name=name, source=f"mlflow-artifacts:/{run['run_id']}", run_id=run["run_id"]
-    )
+    source = f"runs:/{run['run_id']}/model"
+    created = rest.post("model-versions/create", name=name, source=source, run_id=run["run_id"])
     number = str(created["model_version"]["version"])
     MlflowReview(server, name).set_alias("challenger", number)
     return number

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -60,6 +61,21 @@ def test_it_answers_once_ready_and_is_gone_with_its_children_once_stopped(tmp_pa
         assert len(pids) == 3, "guard, server and the server's child"
     assert gone(pids, within=1)
     assert service.stop() is False, "stopping twice does no harm"
+
+
+def test_what_speaks_no_http_does_not_answer():
+    """As a connection with itself does: what comes back is the request."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def echo():
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(connection.recv(4096))
+
+        thread = threading.Thread(target=echo)
+        thread.start()
+        assert process.answers(f"http://127.0.0.1:{listening.getsockname()[1]}/health") is False
+        thread.join()
 
 
 def test_the_log_is_kept(tmp_path):
