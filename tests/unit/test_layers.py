@@ -103,7 +103,7 @@ def test_component_files_import_kfp_and_components_only():
 
 
 def test_no_file_of_the_library_is_longer_than_350_lines():
-    folders = ("kosparse", "components", "pipelines")
+    folders = ("kosparse", "components", "pipelines", "k8s")
     long = [
         path.relative_to(ROOT).as_posix()
         for folder in folders
