@@ -80,6 +80,16 @@ def ensure(cluster: Cluster, documents: Iterable[Document]) -> Iterator[str]:
             yield f"{name} made in {space}"
 
 
+def made(documents: Iterable[Document]) -> list[Document]:
+    """The Secrets that ``ensure`` makes for a build, without values; none for other people's services."""
+    documents = list(documents)
+    return [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}}
+        for namespace, name in keys_of_secrets(documents)
+        if "services" in places(documents)
+    ]
+
+
 def _parts(template: Document) -> list[str]:
     return str(template["metadata"]["annotations"]["kosparse/parts"]).split(",")
 

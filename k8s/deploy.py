@@ -66,14 +66,14 @@ def up(cluster: credentials.Cluster, documents: Sequence[Document], *, wait_seco
 
 
 def down(cluster: credentials.Cluster, documents: Iterable[Document], *, purge: bool = False) -> None:
-    """Take the objects away: all but namespaces and claims, with ``purge`` these too, and what is in them."""
+    """Take the objects away: all but namespaces and claims, with ``purge`` these and the Secrets too."""
     documents = list(documents)
     going = [document for document in documents if not _is_kept(document)]
     print(_delete(cluster, going), end="")
     if purge:
         # A namespace that is not ours, such as kubeflow, is only labelled by us: it stays.
         ours = [document for document in documents if _is_kept(document) and _is_ours(document)]
-        print(_delete(cluster, ours), end="")
+        print(_delete(cluster, [*credentials.made(documents), *ours]), end="")
 
 
 def _require_sound(documents: Sequence[Document]) -> None:
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m k8s.deploy", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("direction", choices=("up", "down"))
     parser.add_argument("overlay")
-    parser.add_argument("--purge", action="store_true", help="with down: namespaces, claims and all data too")
+    parser.add_argument("--purge", action="store_true", help="with down: namespaces, claims, Secrets and all data too")
     options = parser.parse_args(arguments)
     try:
         documents = build.build(options.overlay)

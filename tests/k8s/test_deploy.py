@@ -130,6 +130,14 @@ def test_purge_removes_our_namespaces_and_no_others(overlay, namespaces, built):
 
     assert sorted(name for kind, name in cluster.sent("delete") if kind == "Namespace") == namespaces
     assert ("PersistentVolumeClaim", "kosparse-models") in cluster.sent("delete")
+    assert cluster.sent("delete").count(("Secret", "kosparse-s3")) == 2
+
+
+def test_purge_leaves_secrets_that_are_of_other_peoples_services(built):
+    cluster = FakeCluster()
+    deploy.down(cluster, external(built), purge=True)
+
+    assert "Secret" not in {kind for kind, _ in cluster.sent("delete")}
 
 
 @pytest.fixture
