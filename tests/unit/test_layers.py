@@ -102,8 +102,14 @@ def test_component_files_import_kfp_and_components_only():
         assert top <= {"kfp", "components", "kosparse"}, path
 
 
+def test_manifests_know_errors_only():
+    for path in sorted((ROOT / "k8s").rglob("*.py")):
+        ours = {name.rsplit(".", 1)[0] for name in imported(path) if name.split(".")[0] in ("kosparse", "pipelines")}
+        assert ours <= {"kosparse.errors"}, path
+
+
 def test_no_file_of_the_library_is_longer_than_350_lines():
-    folders = ("kosparse", "components", "pipelines")
+    folders = ("kosparse", "components", "pipelines", "k8s")
     long = [
         path.relative_to(ROOT).as_posix()
         for folder in folders

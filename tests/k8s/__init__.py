@@ -1,0 +1,1 @@
+"""Tests of the manifests; a package, for the name of its ``conftest`` is taken elsewhere."""
