@@ -12,28 +12,26 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 ROOT = Path(__file__).parents[1]
 BASE = "localhost/kosparse-base:bookworm"
 """Made by ``images/stand_in.sh``."""
-_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+_CARRIED = ("index-url", "find-links", "cert", "proxy", "default-timeout", "retries")
+"""pip's settings that tell how this machine reaches packages."""
 
 
 def build(image: str, *, cached: bool = True) -> str:
     """Build one image by ``images/images.sh`` from the committed Dockerfile; return its name.
 
     What this machine needs to reach its package registry goes along as mounts, so that neither the
-    Dockerfile nor the image knows of it: pip's settings, the folders they name, certificates.
+    Dockerfile nor the image knows of it: pip's settings, and the files and folders they name.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".conf", encoding="utf-8") as settings:
         given = _pip_settings()
         given.write(settings)
         settings.flush()
         os.chmod(settings.name, 0o644)
-        mounts = {settings.name: "/etc/pip.conf", str(_CERTIFICATES): str(_CERTIFICATES)}
-        mounts |= {folder: folder for folder in _folders(given)}
+        mounts = {settings.name: "/etc/pip.conf"} | {path: path for path in _paths(given)}
         arguments = " ".join(f"--volume {source}:{target}:ro" for source, target in mounts.items())
         if given.has_option("global", "find-links"):  # torch's CPU build is at hand
             arguments += " --build-arg TORCH_INDEX="
@@ -78,20 +76,19 @@ def _inspect(image: str) -> dict[str, Any]:
 
 
 def _pip_settings() -> configparser.ConfigParser:
-    """pip's settings here, its environment variables included, less those that mean this machine only."""
+    """pip's settings here, its environment variables included."""
     listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
     settings = configparser.ConfigParser(interpolation=None)
     settings.add_section("global")
     for line in listed.stdout.splitlines():
         name, _, value = line.partition("=")
-        place, _, key = name.rpartition(".")
-        if place in ("global", ":env:"):
+        key = name.rpartition(".")[2]
+        if key in _CARRIED:
             settings.set("global", key, value.strip("'\""))
     return settings
 
 
-def _folders(settings: configparser.ConfigParser) -> set[str]:
-    """Folders of this machine that the settings name."""
+def _paths(settings: configparser.ConfigParser) -> set[str]:
+    """Files and folders of this machine that the settings name."""
     words = " ".join(settings["global"].values()).split()
-    paths = (url2pathname(urlparse(word).path) for word in words if word.startswith(("/", "file:")))
-    return {path for path in paths if Path(path).is_dir()}
+    return {word for word in words if word.startswith("/") and Path(word).exists()}
