@@ -54,7 +54,7 @@ def run_command(image: str, volumes: Sequence[str] = ()) -> list[str]:
     rights = ["--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--network=none"]
     scratch = ["--tmpfs=/tmp:rw,mode=1777", "--tmpfs=/cache:rw,mode=1777"]
     engine = ["podman", "--runtime=runc", "--cgroup-manager=cgroupfs", "run", "--rm", "--pull=never"]
-    limits = ["--ulimit=nofile=20000:20000"]
+    limits = ["--ulimit=nofile=20000:20000", "--ulimit=nproc=4096:4096"]
     mounts = [f"--volume={volume}" for volume in volumes]
     return [*engine, *limits, *rights, *scratch, *mounts, f"localhost/{image}"]
 
