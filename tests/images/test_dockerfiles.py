@@ -113,6 +113,15 @@ def test_compilers_stay_out_of_the_final_stage(path):
     assert bool(installed) == (path.parent.name == "vllm")
 
 
+@each_dockerfile
+def test_another_commit_is_no_cached_label(path):
+    parsed = instructions(path)
+    given = parsed.index(("ARG", "GIT_SHA=unknown"))
+
+    assert parsed[given + 1][0] == "RUN" and "${GIT_SHA}" in parsed[given + 1][1]
+    assert not any("GIT_SHA" in rest for _, rest in parsed[:given])
+
+
 @pytest.mark.parametrize("name", ["cpu", "gpu", "vllm"])
 def test_python_of_the_base_is_the_one_the_locks_and_the_project_are_for(name):
     base = default(ROOT / "images" / name / "Dockerfile", "BASE")
