@@ -29,7 +29,7 @@ from tests.data.make_corpus import write
 from tests.fakes.launcher import StandInLauncher
 
 _T = TypeVar("_T")
-REPEATS = 5
+REPEATS = 3
 _IMPORT = "import kfp.dsl, kosparse.steps.ingest_corpus"
 _NOT_WANTED = ("gcc", "cc", "g++", "make", "ld", "git")
 
