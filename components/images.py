@@ -1,6 +1,7 @@
 """Which container image a component runs in.
 
-Release tags stand in the committed package; ``make compile`` takes digests from the environment.
+Release tags stand in the committed package; ``make compile`` and ``make submit`` take others from the
+environment: ``make push`` prints them, tagged by git SHA.
 A mutable tag would let KFP serve stale cached results, because its cache key holds the image string.
 """
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from kfp import dsl, kubernetes
 
+from components import images
+
 SECRETS = {
     "kosparse-s3": {"accesskey": "AWS_ACCESS_KEY_ID", "secretkey": "AWS_SECRET_ACCESS_KEY"},
     "kosparse-llm": {"api_key": "LLM_API_KEY"},
@@ -39,6 +41,8 @@ def configure(task: dsl.PipelineTask, step: str) -> dsl.PipelineTask:
         kubernetes.use_secret_as_env(task, secret_name=secret, secret_key_to_env=keys, optional=True)
     kubernetes.use_config_map_as_env(task, config_map_name=CONFIG_MAP, config_map_key_to_env=CONFIG_KEYS, optional=True)
     task.set_memory_request("2Gi").set_memory_limit("16Gi").set_cpu_request("1")
+    if step == "serve_llm":
+        task.set_env_variable("KOSPARSE_IMAGE_VLLM", images.VLLM)
     if step in ACCELERATED:
         task.set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(1)
     return task

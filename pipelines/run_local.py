@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -135,8 +136,15 @@ def _new_run(home: Path) -> Path:
 
 
 def _identity(run: Path) -> dict[str, str]:
-    sha = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    return {"KOSPARSE_RUN_ID": run.name, "KOSPARSE_EVENTS": str(run / "events.jsonl"), "KOSPARSE_GIT_SHA": sha}
+    return {"KOSPARSE_RUN_ID": run.name, "KOSPARSE_EVENTS": str(run / "events.jsonl"), "KOSPARSE_GIT_SHA": _git_sha()}
+
+
+def _git_sha() -> str:
+    """The commit: told by the image in a container, where there is no git, else asked of git."""
+    told = settings().git_sha
+    if told or not shutil.which("git"):
+        return told
+    return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _run_worker(run: Path, package: Path, environment: Mapping[str, str], board: Board) -> None:
