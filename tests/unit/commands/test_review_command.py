@@ -106,12 +106,12 @@ def test_of_two_promotions_at_once_one_waits(server, name):
     assert inside.wait(30)
     try:
         with pytest.raises(ServiceError, match="another promotion"), registry.lock():
-            pass
+            pytest.fail("two hold one lock")
     finally:
         done.set()
         holder.join()
-    with registry.lock():
-        pass  # free again
+    with registry.lock(), pytest.raises(ServiceError, match="another promotion"), registry.lock():
+        pytest.fail("it was not given back, or not taken again")
 
 
 def test_what_is_not_there_is_said(server, name, capsys):

@@ -16,7 +16,7 @@ from kosparse.services.vllm import PYTHON, VllmServer
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1200),
-    pytest.mark.skipif(not PYTHON.exists(), reason="vLLM is not installed (make setup)"),
+    pytest.mark.skipif(not PYTHON.exists(), reason="vLLM has an environment of its own; make test-all sets it up"),
 ]
 
 
