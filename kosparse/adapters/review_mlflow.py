@@ -50,7 +50,7 @@ class MlflowReview:
             raise InputError(
                 f"there is no version {number} of {self.name}: {error}",
                 where=self._server.uri,
-                fix="`kosparse review` lists what there is.",
+                fix="Name one that MLflow shows on the page of this model.",
             ) from error
         tags = {tag["key"]: tag.get("value", "") for tag in found.get("tags", [])}
         return RegisteredVersion(str(found["version"]), str(found.get("run_id", "")), tags)
