@@ -65,14 +65,20 @@ bench-llm: setup-test ## the language model client and its cache, measured [DIST
 	@$(PY) -m benchmarks.bench_llm_cache
 	@$(PY) -m benchmarks.bench_llm_client $(if $(DISTILABEL),--distilabel "$(DISTILABEL)")
 
-.PHONY: compile submit
+.PHONY: compile submit schedule
 compile: setup-test ## compile the pipeline package to pipelines/kosparse.yaml
 	@$(PY) -m pipelines.compile
 
-submit: setup-test ## run it on Kubeflow [HOST= CORPUS=s3://... NAMESPACE= EXPERIMENT= RECIPE= SET=]
-	@$(PY) -m pipelines.submit --host "$(HOST)" --namespace "$(NAMESPACE)" --experiment "$(EXPERIMENT)" \
-	  --recipe "$(RECIPE)" --corpus "$(CORPUS)" --queries "$(QUERIES)" --qrels "$(QRELS)" \
-	  $(foreach setting,$(SET),--set '$(setting)')
+SUBMIT = $(PY) -m pipelines.submit --host "$(HOST)" --namespace "$(NAMESPACE)" --experiment "$(EXPERIMENT)" \
+  --service-account "$(SERVICE_ACCOUNT)" --recipe "$(RECIPE)" --corpus "$(CORPUS)" --queries "$(QUERIES)" \
+  --qrels "$(QRELS)" $(if $(PARAMETERS),--parameters "$(PARAMETERS)") $(if $(DRY_RUN),--dry-run) \
+  $(foreach setting,$(SET),--set '$(setting)')
+
+submit: setup-test ## run it on Kubeflow [HOST= CORPUS=s3://... NAMESPACE= EXPERIMENT= SERVICE_ACCOUNT= RECIPE= PARAMETERS=file SET= WAIT=1 DRY_RUN=1]
+	@$(SUBMIT) $(if $(WAIT),--wait)
+
+schedule: setup-test ## run it again and again on Kubeflow [CRON='0 0 3 * * 0' and what submit takes]
+	@$(SUBMIT) --cron "$(or $(CRON),0 0 3 * * 0)"
 
 .PHONY: setup-kubectl manifests-check deploy undeploy
 setup-kubectl: # nothing where the PATH has kustomize or kubectl

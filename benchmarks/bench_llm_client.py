@@ -28,7 +28,7 @@ from kosparse.llm.cache import CachedChatModel
 from kosparse.ports import ChatRequest, LlmEndpoint
 from kosparse.records import Completion
 
-REQUESTS = {1: 5, 16: 80, 64: 320, 256: 768}
+REQUESTS = {1: 10, 16: 160, 64: 640, 256: 1280}
 """Concurrency -> how many are asked."""
 MAX_TOKENS = 256
 INSTRUCTIONS = "문서를 읽고 그 문서에서 답을 찾을 사람이 칠 만한 검색어를 세 가지 쓰세요. " * 5

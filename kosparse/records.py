@@ -126,6 +126,13 @@ class TrainingQuery(Row):
     split: Literal["train", "validation"]
     """``validation`` for the documents of the validation split: held-out synthetic, never real."""
 
+    @property
+    def group(self) -> Literal["real", "synthetic", "pseudo"]:
+        """What a batch is mixed of."""
+        if self.origin in ("real", "pseudo"):
+            return self.origin
+        return "synthetic"
+
 
 class SynonymCandidate(Row):
     """A Korean and an English term that may name the same thing, and why we think so."""

@@ -36,6 +36,9 @@ class Settings:
     """``LLM_REVISION``: recorded, and part of the answer cache's key."""
     llm_quantization: str
     """``LLM_QUANTIZATION``: the precision the server really runs at; likewise."""
+    llm_reasoning_effort: str
+    """``LLM_REASONING_EFFORT``: ``low``, ``medium`` or ``high`` for models that think first (gpt-oss); empty
+    leaves it to the server."""
     llm_cache: str
     """``KOSPARSE_LLM_CACHE``: ``s3://bucket/prefix`` where machines share LLM answers; used where
     ``S3_ENDPOINT`` is set, empty for nowhere."""
@@ -78,6 +81,7 @@ def settings() -> Settings:
         llm_backend=get("LLM_BACKEND", "http"),
         llm_revision=get("LLM_REVISION", ""),
         llm_quantization=get("LLM_QUANTIZATION", ""),
+        llm_reasoning_effort=_effort(),
         llm_cache=get("KOSPARSE_LLM_CACHE", "s3://mlpipeline/kosparse/llm-answers"),
         llm_price_input=_number("LLM_PRICE_INPUT"),
         llm_price_output=_number("LLM_PRICE_OUTPUT"),
@@ -89,6 +93,17 @@ def settings() -> Settings:
         s3_secret_key=get("AWS_SECRET_ACCESS_KEY", ""),
         llm_api_key=get("LLM_API_KEY", ""),
     )
+
+
+def _effort() -> str:
+    effort = os.environ.get("LLM_REASONING_EFFORT", "")
+    if effort not in ("", "low", "medium", "high"):
+        raise ConfigError(
+            f"there is no reasoning effort {effort!r}",
+            where="LLM_REASONING_EFFORT",
+            fix="Choose of low, medium, high, or unset it.",
+        )
+    return effort
 
 
 def _number(name: str) -> float:

@@ -19,9 +19,11 @@ SECRETS = {
 CONFIG_MAP = "kosparse"
 CONFIG_KEYS = {
     "s3_endpoint": "S3_ENDPOINT",
+    "s3_region": "S3_REGION",
     "mlflow_tracking_uri": "MLFLOW_TRACKING_URI",
     "llm_base_url": "LLM_BASE_URL",
     "llm_model": "LLM_MODEL",
+    "llm_reasoning_effort": "LLM_REASONING_EFFORT",
 }
 """Key -> environment variable. A missing key leaves the variable unset."""
 

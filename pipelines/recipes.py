@@ -7,7 +7,7 @@ meant for a GPU and a collection that deserves it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -66,10 +66,10 @@ def config_class(step: str) -> type[StepConfig]:
     return found
 
 
-def arguments(recipe: str, settings: Iterable[str] = ()) -> Overrides:
-    """Whole configs of all steps for a recipe, with ``step.key=value`` settings on top.
+def arguments(recipe: str, settings: Iterable[str] = (), given: Mapping[str, Any] | None = None) -> Overrides:
+    """Whole configs of all steps for a recipe, with what is given by step, and ``step.key=value`` settings, on top.
 
-    Values are read as YAML (``3``, ``true``, ``[a, b]``) and checked against the config classes.
+    Values of settings are read as YAML (``3``, ``true``, ``[a, b]``). All are checked against the config classes.
 
     Raises:
         ConfigError: Unknown recipe, step or key, or a value it cannot have.
@@ -77,6 +77,11 @@ def arguments(recipe: str, settings: Iterable[str] = ()) -> Overrides:
     if recipe not in RECIPES:
         raise ConfigError(f"there is no recipe {recipe!r}", where="RECIPE", fix=f"Recipes: {', '.join(RECIPES)}.")
     overrides = copy.deepcopy(RECIPES[recipe])
+    for step, values in (given or {}).items():
+        config_class(step)
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"the settings of {step} are not a mapping", where=step, fix="Write step: {key: value}.")
+        overrides.setdefault(step, {}).update(values)
     for setting in settings:
         step, key, value = _parse_setting(setting)
         config_class(step)

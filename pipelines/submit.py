@@ -1,87 +1,122 @@
-"""Send the compiled pipeline to Kubeflow: ``python -m pipelines.submit --host URL --corpus s3://...``."""
+"""Send the compiled pipeline to Kubeflow: ``make submit``, ``make schedule``.
+
+Uploads the package as a version of the pipeline ``kosparse`` (named after the commit and its content, so that
+the same package is uploaded once), then starts a run of it, or a recurring one.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
+import hashlib
+import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kosparse.errors import ConfigError, KosparseError, ServiceError
+import yaml
+
+from kosparse.errors import ConfigError, InputError, KosparseError
 from pipelines import recipes
+from pipelines.cluster import Cluster
 from pipelines.compile import compile_pipeline
 
-
-def submit(
-    host: str, arguments: dict[str, Any], *, name: str, namespace: str = "", experiment: str = "kosparse"
-) -> tuple[str, str]:
-    """Start one run of the freshly compiled package; return its id and its page in the UI.
-
-    ``KFP_TOKEN`` in the environment is sent as the bearer token.
-
-    Raises:
-        ServiceError: The host cannot be reached or refuses the run.
-    """
-    import kfp
-
-    try:
-        client = kfp.Client(
-            host=host, namespace=namespace or "kubeflow", existing_token=os.environ.get("KFP_TOKEN") or None
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            package = compile_pipeline(Path(folder) / "kosparse.yaml")
-            run = client.create_run_from_pipeline_package(
-                str(package),
-                arguments=arguments,
-                run_name=name,
-                experiment_name=experiment or "kosparse",
-                namespace=namespace or None,
-            )
-    except Exception as error:  # the client raises its HTTP layer's errors as they are
-        reason = str(error).strip().split("\n", 1)[0]
-        raise ServiceError(
-            f"Kubeflow did not take the run: {type(error).__name__}: {reason}",
-            where=host,
-            fix="Check HOST, NAMESPACE and KFP_TOKEN; the host is the address of the KFP API or its UI.",
-        ) from error
-    return run.run_id, f"{host.rstrip('/')}/#/runs/details/{run.run_id}"
+INPUTS = ("corpus", "queries", "qrels")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and submit; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", required=True)
-    parser.add_argument("--namespace", default="")
-    parser.add_argument("--experiment", default="kosparse")
-    parser.add_argument("--recipe", default="small")
-    parser.add_argument("--corpus", required=True)
-    parser.add_argument("--queries", default="")
-    parser.add_argument("--qrels", default="")
-    parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE")
-    options = parser.parse_args(arguments)
+    """Parse the command line and submit; the exit status is 1 when a followed run did not succeed."""
+    options = _parser().parse_args(arguments)
     try:
-        for option in ("host", "corpus"):
-            if not getattr(options, option):
-                raise ConfigError(
-                    f"{option.upper()} is not given", where="make submit", fix=f"Add {option.upper()}=..."
-                )
-        configs = recipes.arguments(options.recipe, options.set)
-        inputs = {"corpus": options.corpus, "queries": options.queries, "qrels": options.qrels}
-        run_id, page = submit(
-            options.host,
-            {**inputs, **configs},
-            name=f"kosparse {options.recipe}",
-            namespace=options.namespace,
-            experiment=options.experiment,
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            return _submit(options, compile_pipeline(Path(folder) / "kosparse.yaml"))
     except KosparseError as error:
         print(f"kosparse: {error.message}", file=sys.stderr)
         return error.exit_code
-    print(f"run {run_id}\n{page}")
-    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--host", default="", help="address of Kubeflow Pipelines; empty inside a cluster")
+    parser.add_argument("--namespace", default="", help="whose runs; needed where Kubeflow has many users")
+    parser.add_argument("--experiment", default="", help="default kosparse")
+    parser.add_argument("--service-account", default="", help="of the run's pods; default: the server's")
+    parser.add_argument("--recipe", default="small", help=f"{', '.join(recipes.RECIPES)} (default small)")
+    parser.add_argument("--corpus", default="", help="s3://bucket/key, reachable from the cluster")
+    parser.add_argument("--queries", default="", help="likewise: real queries, for evaluation")
+    parser.add_argument("--qrels", default="", help="likewise: judgements for those queries")
+    parser.add_argument("--parameters", type=Path, help="YAML or JSON: corpus, queries, qrels, and settings by step")
+    parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", help="repeatable; goes last")
+    parser.add_argument("--cron", default="", help="make it a recurring run: six fields, seconds first")
+    parser.add_argument("--wait", action="store_true", help="follow the run; the exit status is its result")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")
+    return parser
+
+
+def _submit(options: argparse.Namespace, package: Path) -> int:
+    parameters, name = _parameters(options), f"kosparse {options.recipe}"
+    version = _version(package)
+    if options.dry_run:
+        shown = {"host": options.host, "namespace": options.namespace, "version": version, "cron": options.cron}
+        print(json.dumps({**shown, "parameters": parameters}, ensure_ascii=False, indent=2))
+        return 0
+    cluster = Cluster(options.host, options.namespace)
+    uploaded = cluster.upload(package, version)
+    how = {"experiment": options.experiment or "kosparse", "service_account": options.service_account}
+    if options.cron:
+        recurring = cluster.schedule(uploaded, name, parameters, cron=options.cron, **how)
+        print(f"recurring run {recurring}, version {version}\n{cluster.schedule_page(recurring)}")
+        return 0
+    run = cluster.start(uploaded, name, parameters, **how)
+    print(f"run {run}, version {version}\n{cluster.run_page(run)}", flush=True)
+    if not options.wait:
+        return 0
+    state = cluster.follow(run, lambda line: print(line, flush=True))
+    print(f"run {run}: {state.lower()}")
+    return 0 if state == "SUCCEEDED" else 1
+
+
+def _parameters(options: argparse.Namespace) -> dict[str, Any]:
+    """The pipeline's parameters: the recipe, then the file, then the command line."""
+    given = _read(options.parameters) if options.parameters else {}
+    inputs = {name: getattr(options, name) or str(given.pop(name, "")) for name in INPUTS}
+    if not inputs["corpus"]:
+        raise ConfigError("CORPUS is not given", where="make submit", fix="Add CORPUS=s3://bucket/key.")
+    for name, place in inputs.items():
+        if place and not place.startswith("s3://"):
+            raise ConfigError(
+                f"the cluster cannot read {place!r}",
+                where=name.upper(),
+                fix="Copy it to the object store and name it as s3://bucket/key.",
+            )
+    return {**inputs, **recipes.arguments(options.recipe, options.set, given)}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise InputError(
+            f"the parameters cannot be read: {reason}", where=str(path), fix="Write YAML or JSON."
+        ) from error
+    if not isinstance(found, dict):
+        raise InputError(
+            "the parameters are not a mapping",
+            where=str(path),
+            fix="Write `corpus: s3://...` and `step: {key: value}`.",
+        )
+    return found
+
+
+def _version(package: Path) -> str:
+    """The commit where there is one, and a hash of the package: equal packages have equal names."""
+    digest = hashlib.sha256(package.read_bytes()).hexdigest()[:8]
+    told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    commit = told.stdout.strip() if told.returncode == 0 else ""
+    return f"{commit}-{digest}" if commit else digest
 
 
 if __name__ == "__main__":

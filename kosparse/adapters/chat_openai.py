@@ -40,6 +40,8 @@ class OpenAiChatModel:
         concurrency: Requests in flight, >= 1.
         timeout: Seconds for one answer.
         wait: First wait before trying again, in seconds; doubled each time.
+        reasoning_effort: ``low``, ``medium`` or ``high`` for models that think first; empty says nothing of it.
+            Part of what decides an answer, so it is added to ``revision``.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class OpenAiChatModel:
         concurrency: int = 8,
         timeout: float = 600.0,
         wait: float = 1.0,
+        reasoning_effort: str = "",
     ) -> None:
-        self.model, self.revision, self.quantization = endpoint.model, revision, quantization
+        self.model, self.quantization = endpoint.model, quantization
+        self.revision = f"{revision}+{reasoning_effort}" if reasoning_effort else revision
         self.concurrency = concurrency
         self.prefix_queries = self.prefix_hits = 0.0
-        self._endpoint, self._timeout, self._wait = endpoint, timeout, wait
+        self._endpoint, self._timeout, self._wait, self._effort = endpoint, timeout, wait, reasoning_effort
 
     def complete(self, requests: Sequence[ChatRequest], *, stop: Callable[[], bool] = never) -> Iterator[Answer]:
         """See ``ports.ChatModel.complete``."""
@@ -108,6 +112,7 @@ class OpenAiChatModel:
                 pace=pace,
                 timeout=self._timeout,
                 wait=self._wait,
+                effort=self._effort,
             )
             follows = [asyncio.create_task(watch.follow())] if await watch.look() else []
             try:

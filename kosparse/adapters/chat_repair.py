@@ -6,18 +6,15 @@ import re
 import threading
 from dataclasses import dataclass, field
 
-import httpx
-
 from kosparse import progress
 from kosparse.adapters.chat_wire import Draft
+from kosparse.adapters.server_tokens import tokenized
 from kosparse.llm.schema import answer_problem
-from kosparse.llm.server_metrics import metrics_address
 from kosparse.llm.shorten import characters_to_keep, is_too_long, shorten, told_lengths
 from kosparse.records import Completion
 
 _SCHEMA_REFUSED = re.compile(r"response_format|json_schema|structured|guided|grammar|schema", re.IGNORECASE)
 _MOST_ROOM = 4
-_SECONDS_TO_COUNT = 10.0
 
 
 @dataclass
@@ -29,6 +26,8 @@ class Server:
     api_key: str = field(default="", repr=False)
     holds_schemas: bool = True
     """It holds answers to a JSON schema: believed until an answer shows otherwise."""
+    thinks_first: bool = False
+    """Its answers begin with reasoning: a label question showed it."""
 
     def refuses_schemas(self, message: str) -> bool:
         """Whether a refusal is about the schema; from then on none is sent."""
@@ -60,10 +59,13 @@ def improve(draft: Draft, answer: Completion, server: Server, sent_with_grammar:
     """What makes an answer worth asking again, the draft being changed for that; empty when it is to be kept.
 
     An empty answer is asked again with another seed, and with twice the room when reasoning took it all.
+    Where that was a label question, later ones have their answer begun for them (``chat_begun``).
     A structured answer that was cut off gets twice the room, once. One that does not fit its schema gets
     one more draw; after that the parser that reads it has the last word.
     """
     cut = answer.finish_reason == "length"
+    if not answer.text and cut and draft.request.top_logprobs:
+        server.thinks_first = True
     if not answer.text:
         draft.draw += 1
         draft.room = min(draft.room * 2, _MOST_ROOM) if cut else draft.room
@@ -99,13 +101,7 @@ async def shorten_draft(draft: Draft, message: str, server: Server) -> bool:
 
 
 async def _counted(draft: Draft, server: Server) -> tuple[int, int] | None:
-    """(prompt tokens, context tokens) as the server itself counts them (vLLM's ``/tokenize``); None elsewhere."""
-    address = metrics_address(server.base_url).removesuffix("metrics") + "tokenize"
-    headers = {"Authorization": f"Bearer {server.api_key}"} if server.api_key else {}
-    try:
-        async with httpx.AsyncClient(timeout=_SECONDS_TO_COUNT) as client:
-            asked = {"model": server.model, "messages": draft.messages}
-            counted = (await client.post(address, json=asked, headers=headers)).json()
-        return int(counted["count"]), int(counted["max_model_len"])
-    except (httpx.HTTPError, KeyError, TypeError, ValueError):
-        return None
+    """(prompt tokens, context tokens) as the server itself counts them; None where it does not tell."""
+    asked = {"model": server.model, "messages": draft.messages}
+    counted = await tokenized(server.base_url, server.api_key, asked)
+    return (counted.count, counted.max_model_len) if counted else None

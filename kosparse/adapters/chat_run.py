@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import openai
 
+from kosparse.adapters.chat_begun import begun_answer
 from kosparse.adapters.chat_repair import Server, improve, shorten_draft
 from kosparse.adapters.chat_wire import Draft, arguments, completion, retry_after
 from kosparse.errors import ServiceError
@@ -64,6 +65,7 @@ class Run:
         pace: How many may be in flight.
         timeout: Seconds for one answer.
         wait: First wait before trying again, in seconds; doubled each time.
+        effort: Reasoning effort; empty says nothing of it.
     """
 
     client: openai.AsyncOpenAI
@@ -74,6 +76,7 @@ class Run:
     pace: Pace
     timeout: float
     wait: float
+    effort: str = ""
     tasks: deque[Task] = field(init=False)
     answered: int = 0
     lost_in_a_row: int = 0
@@ -127,10 +130,7 @@ class Run:
         while True:
             sent_with_grammar = self.server.holds_schemas
             try:
-                response = await self.client.chat.completions.create(
-                    **arguments(self.server.model, task.draft, grammar=sent_with_grammar)
-                )
-                answer = completion(response, task.draft.shortened_by)
+                answer = await self._send(task.draft, sent_with_grammar)
             except openai.APIStatusError as error:
                 if isinstance(error, _KEY_OR_ADDRESS):
                     raise self._refused(error) from error
@@ -158,6 +158,12 @@ class Run:
                 raise Trouble("empty_answer", flaw)
             if not flaw:
                 return answer
+
+    async def _send(self, draft: Draft, grammar: bool) -> Completion:
+        if draft.request.top_logprobs and self.server.thinks_first:
+            return await begun_answer(self.client, self.server, draft)
+        sent = arguments(self.server.model, draft, grammar=grammar, effort=self.effort)
+        return completion(await self.client.chat.completions.create(**sent), draft.shortened_by)
 
     async def _refused_request(
         self, task: Task, error: openai.APIStatusError, sent_with_grammar: bool

@@ -55,7 +55,12 @@ class Draft:
         return [*earlier, last]
 
 
-def arguments(model: str, draft: Draft, *, grammar: bool) -> dict[str, Any]:
+def seed(draft: Draft) -> int:
+    """Another one for each sample, and for each answer that was of no use."""
+    return draft.request.seed + draft.request.sample + _SEEDS_APART * draft.draw
+
+
+def arguments(model: str, draft: Draft, *, grammar: bool, effort: str = "") -> dict[str, Any]:
     """What is sent. Without ``grammar`` the server cannot be held to a schema: it is written into the prompt."""
     request = draft.request
     sent: dict[str, Any] = {
@@ -64,8 +69,10 @@ def arguments(model: str, draft: Draft, *, grammar: bool) -> dict[str, Any]:
         "max_tokens": draft.max_tokens,
         "temperature": request.temperature,
         "top_p": request.top_p,
-        "seed": request.seed + request.sample + _SEEDS_APART * draft.draw,
+        "seed": seed(draft),
     }
+    if effort:
+        sent["reasoning_effort"] = effort
     if request.json_schema is not None and grammar:
         schema = {"name": "answer", "schema": dict(request.json_schema), "strict": True}
         sent["response_format"] = {"type": "json_schema", "json_schema": schema}

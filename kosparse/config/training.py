@@ -43,6 +43,8 @@ class BuildTrainingSetConfig(StepConfig):
     bm25_weight: float = Field(default=0.5, ge=0, le=1)
     """Share of BM25 in the teacher; the rest is dense."""
     use_synthetic: bool = True
+    use_real: bool = False
+    """Learn also from the judged queries of the ``train`` split; then the model is no longer zero-label."""
     use_written_negatives: bool = False
     """LLM-written negatives underperform mined ones in most studies (2504.21015v3)."""
 
@@ -74,4 +76,8 @@ class TrainSparseConfig(StepConfig):
     """With ``train="all"``: passages of each query's teacher ranking that a step encodes."""
     synthetic_share: float = Field(default=0.33, ge=0, le=1)
     """Share of a batch drawn from synthetic pairs; the rest are pseudo-queries."""
+    real_share: float = Field(default=0.25, ge=0, le=1)
+    """Share of a batch drawn from real queries first, where the training set holds any."""
+    real_label_weight: float = Field(default=0.5, ge=0, le=1)
+    """As ``label_weight``, for real queries: somebody judged their passage relevant."""
     device: str = "auto"

@@ -23,17 +23,19 @@ class Variant:
         shown: What a reader sees.
         config: Changes to ``train_sparse``'s settings.
         queries: Which training queries it learns from.
+        real: Whether the real queries of the train split are added to them.
         dictionary: Entries it is supervised by: verified ones, every mined candidate, or none.
     """
 
     shown: str
     config: Mapping[str, Any] = field(default_factory=dict)
-    queries: Literal["all", "pseudo", "synthetic"] = "all"
+    queries: Literal["all", "pseudo", "synthetic", "real"] = "all"
+    real: bool = False
     dictionary: Literal["verified", "mined", "none"] = "verified"
 
     def learns_from(self, query: TrainingQuery) -> bool:
         """Whether a query belongs to this variant's training queries."""
-        return self.queries == "all" or (query.origin == "pseudo") == (self.queries == "pseudo")
+        return self.queries in ("all", query.group)
 
 
 VARIANTS: dict[str, Variant] = {
@@ -46,6 +48,9 @@ VARIANTS: dict[str, Variant] = {
     "ratio_1_2": Variant("synthetic to pseudo-queries 1:2", {"synthetic_share": 1 / 3}),
     "ratio_1_1": Variant("synthetic to pseudo-queries 1:1", {"synthetic_share": 0.5}),
     "ratio_2_1": Variant("synthetic to pseudo-queries 2:1", {"synthetic_share": 2 / 3}),
+    "real_only": Variant("real queries of the train split only", queries="real", real=True),
+    "real_1_1": Variant("real to generated queries 1:1", {"real_share": 0.5}, real=True),
+    "real_1_2": Variant("real to generated queries 1:2", {"real_share": 1 / 3}, real=True),
     "no_dictionary": Variant("without the dictionary", {"dictionary_weight": 0.0}, dictionary="none"),
     "mined_dictionary": Variant("dictionary not verified", dictionary="mined"),
     "no_distillation": Variant("own passage as the only target", {"label_weight": 1.0}),
@@ -64,6 +69,8 @@ class AblationRow(BaseModel):
     """95 % bootstrap interval over queries, of their means over seeds."""
     spread: float
     """Standard deviation of the seeds' means; 0 for one seed."""
+    cross_script: dict[str, float] = {}
+    """The same by direction (``ko_en``, ``en_ko``), where the collection has parallel text."""
     active_dims_doc: float
     seconds: float
     """Mean training time."""
@@ -73,6 +80,14 @@ class AblationRow(BaseModel):
     """Paired randomisation against the reference, Holm-corrected; None for the reference itself."""
 
 
+class Baseline(BaseModel):
+    """A system that is not trained here, on the same queries."""
+
+    system: str
+    metric: float
+    cross_script: dict[str, float] = {}
+
+
 class SeedResult(BaseModel):
     """One training."""
 
@@ -80,6 +95,8 @@ class SeedResult(BaseModel):
     seed: int
     values: dict[str, float]
     """Primary metric by query id."""
+    cross_script: dict[str, float] = {}
+    """Mean of the primary metric by direction."""
     active_dims_doc: float
     seconds: float
 
@@ -102,6 +119,10 @@ def summarise(results: Sequence[SeedResult], *, permutations: int = 10000, seed:
             metric=round(float(means[name].mean()), 6),
             interval=bootstrap_interval(means[name], seed=seed),
             spread=round(float(np.std([np.mean(list(row.values.values())) for row in rows])), 6),
+            cross_script={
+                direction: round(float(np.mean([row.cross_script[direction] for row in rows])), 6)
+                for direction in rows[0].cross_script
+            },
             active_dims_doc=round(float(np.mean([row.active_dims_doc for row in rows])), 1),
             seconds=round(float(np.mean([row.seconds for row in rows])), 1),
             difference=compared[name].difference if name in compared else 0.0,

@@ -19,7 +19,6 @@ def ask(
     what: str,
     budget_seconds: float,
     at_least: int = 0,
-    shared_prefix: bool = False,
 ) -> list[Answer]:
     """Answer the requests in their order, sending no new one once the budget is spent.
 
@@ -33,9 +32,6 @@ def ask(
         what: Shown beside the progress bar.
         budget_seconds: Wall time, > 0.
         at_least: This many are answered whatever the budget says.
-        shared_prefix: The requests begin alike (instructions, examples): the first is answered before the
-            others are sent. Servers share a computed prefix with later requests, not with those that
-            come at the same time.
 
     Returns:
         One answer per request; None for those not asked. A Completion with ``finish_reason`` "length" was
@@ -51,11 +47,9 @@ def ask(
     def stop() -> bool:
         return bar.done >= at_least and time.monotonic() >= started + budget_seconds
 
-    alone = 1 if shared_prefix else 0
-    for first, batch in ((0, requests[:alone]), (alone, requests[alone:])):
-        for position, answer in model.complete(batch, stop=stop) if batch else ():
-            answers[first + position] = answer
-            bar.advance()
+    for position, answer in model.complete(requests, stop=stop):
+        answers[position] = answer
+        bar.advance()
     bar.close()
     progress.emit("llm", what=what, **meter.report(answers, time.monotonic() - started))
     return answers

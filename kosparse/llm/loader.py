@@ -142,7 +142,13 @@ def _over_http(current: Settings, concurrency: int) -> ChatModel:
     from kosparse.adapters.chat_openai import OpenAiChatModel
 
     endpoint, revision, quantization = _endpoint(current)
-    return OpenAiChatModel(endpoint, revision=revision, quantization=quantization, concurrency=concurrency)
+    return OpenAiChatModel(
+        endpoint,
+        revision=revision,
+        quantization=quantization,
+        concurrency=concurrency,
+        reasoning_effort=current.llm_reasoning_effort,
+    )
 
 
 def _endpoint(current: Settings) -> tuple[LlmEndpoint, str, str]:
@@ -171,7 +177,13 @@ def _in_process(current: Settings) -> ChatModel:
     if not current.llm_model:
         raise ConfigError("no language model is named", where="LLM_MODEL", fix="Set it to a folder or hub id.")
     model, tokenizer = load_llm_model(current.llm_model, quantization=current.llm_quantization or None)
-    return TransformersChat(model, tokenizer, name=Path(current.llm_model).name, revision=current.llm_revision)
+    return TransformersChat(
+        model,
+        tokenizer,
+        name=Path(current.llm_model).name,
+        revision=current.llm_revision,
+        reasoning_effort=current.llm_reasoning_effort or "low",
+    )
 
 
 def _device(name: str) -> str:

@@ -102,6 +102,9 @@ class VllmServer:
                 "DO_NOT_TRACK": "1",
                 "VLLM_CPU_KVCACHE_SPACE": "1",
                 "VLLM_HOST_IP": LOOPBACK,
+                # The engine would wait for a worker process of its own by spinning, on a core the worker needs.
+                # This leaves the worker in the engine's process; the threads are set below.
+                "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
                 "VLLM_LOGGING_LEVEL": "WARNING",
                 # By default vLLM keeps one core for itself, which halves a laptop, and its threads spin
                 # while they wait, which starves whatever else runs.
@@ -119,9 +122,9 @@ class VllmServer:
         # `vllm serve` looks up its own package's metadata under a name the CPU build does not have.
         module = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server"]
         model = ["--model", self.location, "--served-model-name", self.model, "--dtype", self.dtype]
-        limits = ["--max-model-len", str(self.max_model_length), "--max-num-seqs", "32", "--enforce-eager"]
+        limits = ["--max-model-len", str(self.max_model_length), "--max-num-seqs", "64", "--enforce-eager"]
         # Prompts share whole blocks only, and 128 tokens, the default, is longer than most instructions.
-        limits += ["--block-size", "32"]
+        limits += ["--block-size", "32", "--distributed-executor-backend", "uni"]
         # A prompt read in parts takes a seeded request's generator back by a token, which vLLM can do on GPUs
         # only: on a processor the whole server dies of it. So a prompt that does not fit waits for the next step.
         limits += ["--no-enable-chunked-prefill"]

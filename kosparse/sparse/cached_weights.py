@@ -22,7 +22,7 @@ from kosparse.sparse.matches import fits, match_units
 from kosparse.sparse.model import SparseModel
 from kosparse.sparse.morpheme_head import prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
-from kosparse.sparse.states import EncoderStates, cached_states
+from kosparse.sparse.states import EncoderStates, cached_states, encoder_states
 
 _BLOCK = 256
 _CHECKED = 4
@@ -30,15 +30,16 @@ _CHECKED = 4
 _TOLERANCE = 0.02
 
 
-def document_weights(model: SparseModel, texts: Sequence[str], cache: Path) -> csr_matrix:
+def document_weights(model: SparseModel, texts: Sequence[str], cache: Path, *, keep: bool = False) -> csr_matrix:
     """Document weights as ``model.encode_documents`` gives them: shape [len(texts), terms].
 
     Args:
         model: Of word pieces or morphemes; the shorter way is taken for morphemes.
         texts: The collection.
         cache: Folder of encoder states.
+        keep: Compute and keep the states that the cache lacks: for texts that are weighed more than once.
     """
-    weights = _from_states(model, texts, cache)
+    weights = _from_states(model, texts, cache, keep)
     if weights is None:
         return model.encode_documents(texts)
     chosen = list(range(0, len(texts), max(1, len(texts) // _CHECKED)))[:_CHECKED]
@@ -46,12 +47,16 @@ def document_weights(model: SparseModel, texts: Sequence[str], cache: Path) -> c
     return weights if difference.max() < _TOLERANCE else model.encode_documents(texts)
 
 
-def _from_states(model: SparseModel, texts: Sequence[str], cache: Path) -> csr_matrix | None:
+def _from_states(model: SparseModel, texts: Sequence[str], cache: Path, keep: bool) -> csr_matrix | None:
     document: Any = next((part for part in model.encoder.modules() if isinstance(part, MorphemeDocument)), None)
     if document is None:
         return None
     body = body_fingerprint(document.network, document.pieces)
-    states = cached_states(texts, cache=cache, body=body, max_length=document.max_seq_length)
+    where: Any = {"cache": cache, "body": body, "max_length": document.max_seq_length}
+    if keep:
+        states: EncoderStates | None = encoder_states(document.network, document.pieces, texts, **where)
+    else:
+        states = cached_states(texts, **where)
     if states is None:
         return None
     found = document.units.of(list(texts))

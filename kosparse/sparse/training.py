@@ -24,7 +24,7 @@ from kosparse.progress import Bar, note
 from kosparse.sparse.active_dims import ActiveDims
 from kosparse.sparse.losses import kl_divergence, teacher_target
 from kosparse.sparse.student import Student, Terms
-from kosparse.sparse.training_set import TrainingSet
+from kosparse.sparse.training_set import GROUPS, TrainingSet
 
 _VALIDATIONS = 6
 _VALIDATION_QUERIES = 300
@@ -58,16 +58,15 @@ class Trainer:
     def __init__(self, config: TrainSparseConfig, data: TrainingSet, student: Student, units: Sequence[Terms]) -> None:
         self.config, self.data, self.student, self.units = config, data, student, units
         self.random = np.random.default_rng(config.seed)
-        self.synthetic = self._usable("train", synthetic=True)
-        self.pseudo = self._usable("train", synthetic=False)
-        if not self.synthetic and not self.pseudo:
+        self.groups = {group: self._usable("train", group) for group in GROUPS}
+        if not any(self.groups.values()):
             raise InputError(
                 "no query is left to train on: all belong to validation documents or hold no known unit",
                 where="training_set",
                 fix="Give more documents, or set build_training_set.pseudo_queries above 0.",
             )
         held_out = self._usable("validation")
-        self.held_out = held_out[:: max(1, len(held_out) // _VALIDATION_QUERIES)] or self.pseudo or self.synthetic
+        self.held_out = held_out[:: max(1, len(held_out) // _VALIDATION_QUERIES)] or sum(self.groups.values(), [])
         self.own = {passage.id: place for place, passage in enumerate(data.passages)}
         self.everything = range(len(data.passages))
         groups = student.groups(config)
@@ -105,8 +104,8 @@ class Trainer:
         result.active_dims = self.active.hold(self.student)
         return result
 
-    def _usable(self, split: str, *, synthetic: bool | None = None) -> list[int]:
-        return [row for row in self.data.rows(split, synthetic=synthetic) if len(self.units[row])]
+    def _usable(self, split: str, group: str | None = None) -> list[int]:
+        return [row for row in self.data.rows(split, group) if len(self.units[row])]
 
     def _step(self) -> dict[str, float]:
         """One optimizer step; the parts of the loss."""
@@ -130,16 +129,22 @@ class Trainer:
         return {name: round(float(value.detach()), 5) for name, value in parts.items()}
 
     def _draw(self) -> list[int]:
-        """Queries of one batch: the wanted share of synthetic ones, the rest pseudo."""
-        size = self.config.batch_size
-        wanted = round(size * self.config.synthetic_share) if self.pseudo else size
-        wanted = min(wanted, len(self.synthetic))
-        rest = min(size - wanted, len(self.pseudo))
-        picked = [self.random.choice(group, count, replace=False) for group, count in self._parts(wanted, rest)]
-        return [int(query) for query in np.concatenate(picked)]
+        """Queries of one batch: the wanted shares of real and synthetic ones, the rest pseudo."""
+        left = self.config.batch_size
+        picked: list[int] = []
+        for name in GROUPS:
+            count = min(self._wanted(name, left), len(self.groups[name]))
+            if count:
+                picked += map(int, self.random.choice(self.groups[name], count, replace=False))
+            left -= count
+        return picked
 
-    def _parts(self, wanted: int, rest: int) -> list[tuple[list[int], int]]:
-        return [(group, count) for group, count in ((self.synthetic, wanted), (self.pseudo, rest)) if count]
+    def _wanted(self, name: str, left: int) -> int:
+        """How many of the places left go to a group: all of them when nothing comes after it."""
+        after = GROUPS[GROUPS.index(name) + 1 :]
+        if not any(self.groups[other] for other in after):
+            return left
+        return round(left * (self.config.real_share if name == "real" else self.config.synthetic_share))
 
     def _passages(self, queries: Sequence[int]) -> Sequence[int]:
         """Passages ranked in this step: all of them when the student can, else those the batch speaks of."""
@@ -159,12 +164,16 @@ class Trainer:
             len(self.data.passages),
             temperature=self.config.temperature,
             positives=torch.tensor(positives),
-            label_weight=torch.full((len(queries),), self.config.label_weight),
+            label_weight=torch.tensor([self._label_weight(query) for query in queries]),
         )
         if len(passages) == len(self.data.passages):
             return target
         part = target[:, list(passages)]
         return part / part.sum(1, keepdim=True).clamp(min=1e-9)
+
+    def _label_weight(self, query: int) -> float:
+        real = self.data.queries[query].group == "real"
+        return self.config.real_label_weight if real else self.config.label_weight
 
     def _initial_scale(self) -> float:
         """Bring the student's scores to the spread of the teacher's: a mismatch here costs a run."""

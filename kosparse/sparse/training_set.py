@@ -6,7 +6,7 @@ A folder: ``queries.jsonl`` (TrainingQuery), ``passages.jsonl`` (Passage), ``neg
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +14,18 @@ from typing import Any
 
 import numpy as np
 
+from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.corpus.splitting import split_of
 from kosparse.corpus.text import query_key
 from kosparse.errors import InputError
+from kosparse.evaluation.bm25 import Bm25
+from kosparse.evaluation.judgements import Judgements
 from kosparse.jsonl import read_records, write_json, write_records
 from kosparse.records import NegativeDoc, Pair, Passage, TrainingQuery
 from kosparse.sparse.teacher import TeacherScores
+
+GROUPS = ("real", "synthetic", "pseudo")
+"""Kinds of queries a batch is mixed of, in the order they are drawn (``TrainingQuery.group``)."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +39,9 @@ class TrainingSet:
     negatives: list[NegativeDoc] = field(default_factory=list)
     """``pair_id`` is the id of a query here."""
 
-    def rows(self, split: str, *, synthetic: bool | None = None) -> list[int]:
-        """Positions of the queries of a split; only the synthetic or only the pseudo ones when asked."""
-        return [
-            row
-            for row, query in enumerate(self.queries)
-            if query.split == split and synthetic in (None, query.origin != "pseudo")
-        ]
+    def rows(self, split: str, group: str | None = None) -> list[int]:
+        """Positions of the queries of a split; only those of one of ``GROUPS`` when asked."""
+        return [row for row, query in enumerate(self.queries) if query.split == split and group in (None, query.group)]
 
     def where(self, wanted: Callable[[TrainingQuery], bool]) -> TrainingSet:
         """The same passages with some of the queries."""
@@ -120,6 +122,32 @@ def pseudo_training_queries(rows: Sequence[tuple[str, str]], passages: Sequence[
     ]
 
 
+def real_training_queries(judgements: Judgements, passages: Sequence[Passage], index: Bm25) -> list[TrainingQuery]:
+    """Turn judged queries into training queries, one for each relevant document.
+
+    Args:
+        judgements: Of the ``train`` split.
+        passages: The collection.
+        index: BM25 over the passages: of a relevant document, the passage that it ranks first is taken.
+    """
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, passage in enumerate(passages):
+        places[passage.document_id].append(place)
+    rows = []
+    for (query_id, text), tokens in zip(
+        judgements.queries.items(), content_morphemes_of(list(judgements.queries.values())), strict=True
+    ):
+        scores = index.scores(tokens)
+        for document_id, grade in judgements.qrels[query_id].items():
+            if grade > 0:
+                best = max(places[document_id], key=lambda place: (scores[place], -place))
+                name = f"real-{query_id}-{document_id}"
+                rows.append(
+                    TrainingQuery(id=name, text=text, origin="real", passage_id=passages[best].id, split="train")
+                )
+    return rows
+
+
 def summarise(queries: Sequence[TrainingQuery], passages: int, negatives: int, contaminated: int) -> dict[str, Any]:
     """Counts for the report: by origin and split, and what was left out as contaminated."""
     by_origin = Counter(query.origin for query in queries)
@@ -129,8 +157,7 @@ def summarise(queries: Sequence[TrainingQuery], passages: int, negatives: int, c
         "train": sum(query.split == "train" for query in queries),
         "validation": sum(query.split == "validation" for query in queries),
         "validation_kind": "held-out synthetic",
-        "synthetic": sum(count for origin, count in by_origin.items() if origin != "pseudo"),
-        "pseudo": by_origin["pseudo"],
+        **{group: sum(query.group == group for query in queries) for group in GROUPS},
         "passages": passages,
         "negatives": negatives,
         "contaminated": contaminated,

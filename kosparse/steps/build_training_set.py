@@ -9,12 +9,19 @@ from kosparse.config import BuildTrainingSetConfig
 from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.corpus.text import query_key
 from kosparse.errors import InputError
+from kosparse.evaluation.judgements import load_real
 from kosparse.jsonl import read_records
 from kosparse.records import NegativeDoc, Pair, Passage, Query, TrainingQuery
 from kosparse.sparse.negatives import bm25_over
 from kosparse.sparse.pseudo_queries import pseudo_queries
 from kosparse.sparse.teacher import TeacherScores, teacher_scores
-from kosparse.sparse.training_set import TrainingSet, pseudo_training_queries, queries_of_pairs, summarise
+from kosparse.sparse.training_set import (
+    TrainingSet,
+    pseudo_training_queries,
+    queries_of_pairs,
+    real_training_queries,
+    summarise,
+)
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 
 
@@ -39,6 +46,8 @@ def run(
     synthetic, contaminated = queries_of_pairs(pairs, banned)
     pseudo = pseudo_queries(collection, config.pseudo_queries, banned, config.seed)
     queries = synthetic + pseudo_training_queries(pseudo.rows, collection)
+    if config.use_real:
+        queries += real_queries(evaluation, collection)
     if not queries:
         raise InputError(
             "there is nothing to train on: no synthetic pair was kept and no pseudo-query could be made",
@@ -47,16 +56,24 @@ def run(
         )
     negatives, extra = _negatives(config, mined, written, {query.id for query in synthetic})
     everything += extra
-    result = TrainingSet(queries, everything, _teach(config, queries, everything), negatives)
+    teacher = teach(queries, everything, bm25_weight=config.bm25_weight, depth=config.teacher_depth)
+    result = TrainingSet(queries, everything, teacher, negatives)
     left_out = contaminated + pseudo.contaminated
     summary = summarise(queries, len(everything), len(negatives), left_out)
     result.save(training_set, summary)
     return {f"training_set/{key}": float(value) for key, value in summary.items() if isinstance(value, int)}
 
 
-def _teach(
-    config: BuildTrainingSetConfig, queries: Sequence[TrainingQuery], passages: Sequence[Passage]
+def real_queries(evaluation: Path, passages: Sequence[Passage]) -> list[TrainingQuery]:
+    """What the ``train`` split of an evaluation folder teaches; nothing where it has none."""
+    judged = load_real(evaluation, "train", {passage.document_id for passage in passages})
+    return real_training_queries(judged, passages, bm25_over(passages)) if judged else []
+
+
+def teach(
+    queries: Sequence[TrainingQuery], passages: Sequence[Passage], *, bm25_weight: float, depth: int
 ) -> TeacherScores:
+    """Let BM25 and the dense encoder score the passages for each query."""
     from kosparse.adapters.embedder import open_embedder
 
     embedder = open_embedder()
@@ -66,8 +83,8 @@ def _teach(
         content_morphemes_of(texts),
         embedder.encode(texts, "query"),
         embedder.encode([passage.text for passage in passages], "passage"),
-        bm25_weight=config.bm25_weight,
-        depth=config.teacher_depth,
+        bm25_weight=bm25_weight,
+        depth=depth,
     )
 
 

@@ -86,15 +86,8 @@ class Writer:
         )
 
     def ask(self, requests: Sequence[ChatRequest], what: str) -> list[Answer]:
-        """Ask requests that share a prompt."""
-        return ask(
-            self.model,
-            requests,
-            what=what,
-            budget_seconds=self.budget_seconds,
-            at_least=self.at_least,
-            shared_prefix=True,
-        )
+        """Ask requests that share a prompt: what they share comes first in each, and a server computes it once."""
+        return ask(self.model, requests, what=what, budget_seconds=self.budget_seconds, at_least=self.at_least)
 
 
 def as_chat_model(model: ChatModel | None, llm_model: Any = None, llm_tokenizer: Any = None) -> ChatModel:

@@ -46,6 +46,7 @@ class FakeLlmServer:
         vllm_metrics: It has vLLM's ``/metrics``; a prompt's prefix is cached from its second time on.
         silent: It takes connections and answers nothing at all.
         seconds: For one answer.
+        thinks_first: Its answers begin with reasoning, which a label question's one token does not get beyond.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class FakeLlmServer:
         vllm_metrics: bool = False,
         silent: bool = False,
         seconds: float = 0.0,
+        thinks_first: bool = False,
     ) -> None:
         self.api_key, self.model, self.always_yes = api_key, model, always_yes
         self.schemas, self.places, self.context, self.counts_tokens = schemas, places, context, counts_tokens
         self.vllm_metrics, self.silent, self.seconds = vllm_metrics, silent, seconds
+        self.thinks_first = thinks_first
         self.failures = list(failures)
         self.bodies: list[dict[str, Any]] = []
         self.prefix_queries = self.prefix_hits = 0
@@ -134,6 +137,9 @@ class FakeLlmServer:
             "finish_reason": "stop",
             "message": {"role": "assistant", "content": text},
         }
+        if tokens and self.thinks_first:
+            tokens = [{"token": "<|channel|>", "logprob": -0.01, "bytes": None}]
+            choice["message"]["content"], choice["finish_reason"] = None, "length"
         if tokens:
             choice["logprobs"] = {"content": [{**tokens[0], "top_logprobs": tokens}]}
         size = len(question) // 2 + 1
@@ -143,6 +149,21 @@ class FakeLlmServer:
             "object": "chat.completion",
             "created": 0,
             "model": self.model,
+            "choices": [choice],
+            "usage": usage,
+        }
+
+    def begin(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The body of an answer to a prompt of tokens (a character each), as vLLM's ``/v1/completions`` gives it."""
+        tokens = self._label_tokens("".join(map(chr, request["prompt"])))
+        choice = {
+            "index": 0,
+            "finish_reason": "length",
+            "text": tokens[0]["token"],
+            "logprobs": {"top_logprobs": [{token["token"]: token["logprob"] for token in tokens}]},
+        }
+        usage = {"prompt_tokens": len(request["prompt"]), "completion_tokens": 1, "total_tokens": 0}
+        return {"id": "fake", "object": "text_completion", "created": 0, "model": self.model} | {
             "choices": [choice],
             "usage": usage,
         }
@@ -235,11 +256,17 @@ def _handler(fake: FakeLlmServer) -> type[BaseHTTPRequestHandler]:
             if not self._authorized():
                 return
             if self.path == "/tokenize":
-                counted = {"count": prompt_length(body), "max_model_len": fake.context}
+                text = body.get("prompt") or "".join(message["content"] for message in body["messages"])
+                counted = {"count": len(text), "max_model_len": fake.context, "tokens": [ord(each) for each in text]}
                 self._send(*((200, counted) if fake.counts_tokens else (404, {"detail": "Not Found"})))
                 return
             if body["model"] != fake.model:
                 self._send(404, {"error": {"message": f"no model {body['model']}"}})
+                return
+            if self.path == "/v1/completions":
+                fake.next_failure()
+                fake.bodies.append(body)
+                self._send(200, fake.begin(body))
                 return
             try:
                 now = fake.entered(1)

@@ -2,7 +2,8 @@
 
 On a cluster, KFP's launcher downloads a task's input artifacts, runs the executor and uploads its
 outputs. A stand-in does the same here against the real S3 store, with the artifacts of the finished
-run as inputs, so that each component is driven through ``kfp.dsl.executor_main`` once.
+run as inputs, so that each component is driven through ``kfp.dsl.executor_main`` once. Whatever asks the
+language model finds its answers in the object store: it is a second run, one component at a time.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ def cluster(finished_run, tmp_path_factory):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_component_runs_under_the_executor_with_minio_uris(step, cluster, finished_run):
+def test_component_runs_under_the_executor_with_minio_uris(step, cluster, finished_run, llm_server):
     launcher, store = cluster
+    asked = llm_server.completions
     task = step.replace("_", "-")
     arguments = json.loads((finished_run.folder / "arguments.json").read_text(encoding="utf-8"))
     tasks = {
@@ -62,3 +64,4 @@ def test_component_runs_under_the_executor_with_minio_uris(step, cluster, finish
     for name, key in keys.items():
         if name != "metrics":
             assert store.list("mlpipeline", key), f"{step} uploaded no {name}"
+    assert llm_server.completions - asked <= (step == "serve_llm")  # its readiness check

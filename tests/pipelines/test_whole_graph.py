@@ -118,6 +118,7 @@ def test_lineage_names_corpus_prompts_and_language_model(finished_run):
     assert results["judgements"] == "real"
 
 
+@pytest.mark.slow  # the parts of it are in make test: test_launcher.py
 def test_a_second_run_asks_the_language_model_nothing(finished_run, tiny, settings_of_run, llm_server):
     from pipelines.run_local import run_pipeline
 

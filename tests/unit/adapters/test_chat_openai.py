@@ -230,3 +230,30 @@ def test_what_the_prefix_cache_saved_is_read_from_the_server():
 
     assert (chat.prefix_queries, chat.prefix_hits) == (server.prefix_queries, server.prefix_hits)
     assert chat.prefix_hits > 0
+
+
+def test_the_answer_of_a_model_that_thinks_first_is_begun_for_it():
+    asked = [request(f"<<<셀>>> <<<{english}>>>", max_tokens=1, top_logprobs=4) for english in ("cell", "printer")]
+    with FakeLlmServer(thinks_first=True, counts_tokens=True) as thinking, FakeLlmServer() as plain:
+        found = dict(model(thinking, concurrency=1).complete(asked))
+        expected = dict(model(plain, concurrency=1).complete(asked))
+
+    assert [found[n].first_token_logprobs for n in (0, 1)] == [expected[n].first_token_logprobs for n in (0, 1)]
+    prompts = [body["prompt"] for body in thinking.bodies if "prompt" in body]
+    assert len(prompts) == 2 and "".join(map(chr, prompts[0])).endswith("<|channel|>final<|message|>")
+    assert thinking.completions == 3, "only the first question was asked in the usual way"
+
+
+def test_without_the_servers_own_tokens_such_a_label_is_a_reject():
+    with FakeLlmServer(thinks_first=True) as server:
+        [(_, answer)] = model(server).complete([request(max_tokens=1, top_logprobs=4)])
+    assert isinstance(answer, Reject) and answer.reason == "empty_answer"
+
+
+def test_reasoning_effort_is_sent_and_names_the_answers():
+    with FakeLlmServer() as server:
+        thinking = model(server, revision="r1", reasoning_effort="high")
+        list(thinking.complete([request()]))
+        list(model(server).complete([request()]))
+    assert [body.get("reasoning_effort") for body in server.bodies] == ["high", None]
+    assert thinking.revision == "r1+high"

@@ -6,8 +6,9 @@ from kosparse.commands import ablate
 from kosparse.corpus.units import load_units
 from kosparse.errors import ConfigError, InputError
 from kosparse.jsonl import write_json, write_lines, write_records
-from kosparse.records import Document, Query, SynonymCandidate, SynonymEntry
+from kosparse.records import AlignedText, Document, Query, SynonymCandidate, SynonymEntry
 from tests.fakes.tiny_training import tiny_training_set, write_tiny_backbone
+from tests.unit.evaluation.world import FakeEmbedder
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +31,14 @@ def finished(tmp_path_factory):
     write_records(collection / "passages", data.passages)
     documents = [Document(id=passage.document_id, text=passage.text) for passage in data.passages]
     write_records(collection / "documents", documents)
-    queries = [Query(id=f"t{n}", text=" ".join(text.split()[2:4])) for n, text in enumerate(texts[:8])]
+    queries = [Query(id=f"t{n}", text=" ".join(text.split()[2:4])) for n, text in enumerate(texts[:12])]
     write_records(collection / "evaluation" / "queries.jsonl", queries)
     write_lines(collection / "evaluation" / "qrels" / "test.tsv", [f"t{n}\tp{n}\t1" for n in range(8)])
+    write_lines(collection / "evaluation" / "qrels" / "train.tsv", ["t9\tp9\t1", "t10\tp10\t1"])
+    aligned = [
+        AlignedText(ko=text, en=f"page {n} in English", source="block", key=f"p{n}") for n, text in enumerate(texts[:3])
+    ]
+    write_records(collection / "parallel", aligned)
     write_json(folder / "arguments.json", {"train_sparse": {"max_steps": 3, "active_dims": 60.0, "batch_size": 4}})
     return folder
 
@@ -45,16 +51,20 @@ def _in(folder):
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path):
     monkeypatch.setenv("KOSPARSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("kosparse.adapters.embedder.open_embedder", FakeEmbedder)
 
 
 def test_variants_are_trained_compared_and_drawn(finished, tmp_path, capsys):
-    ablate.run(finished, ["untrained", "no_synthetic", "mined_dictionary"], [13, 14], tmp_path / "out")
+    ablate.run(finished, ["untrained", "no_synthetic", "mined_dictionary", "real_1_1"], [13, 14], tmp_path / "out")
 
     found = json.loads((tmp_path / "out" / "ablation.json").read_text(encoding="utf-8"))
     rows = {row["variant"]: row for row in found["rows"]}
-    assert found["queries"] == 8 and list(rows) == ["full", "untrained", "no_synthetic", "mined_dictionary"]
+    assert found["queries"] == 8 and list(rows) == ["full", "untrained", "no_synthetic", "mined_dictionary", "real_1_1"]
     assert rows["full"]["seeds"] == [13, 14] and rows["untrained"]["seeds"] == [13], "no seed changes the untrained"
     assert rows["full"]["active_dims_doc"] == pytest.approx(60, rel=0.1)
+    assert found["cross_script_queries"] == {"ko_en": 3} and set(rows["full"]["cross_script"]) == {"ko_en"}
+    assert [row["system"] for row in found["baselines"]] == ["bm25_kiwi", "bm25_dictionary", "dense"]
+    assert all(set(row["cross_script"]) == {"ko_en"} and row["metric"] > 0 for row in found["baselines"])
     page = (tmp_path / "out" / "ablation.html").read_text(encoding="utf-8")
     assert "without synthetic pairs" in page and "<svg" in page and "http://" not in page
     assert "no_synthetic" in capsys.readouterr().out

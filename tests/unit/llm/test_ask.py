@@ -91,23 +91,16 @@ def events(tmp_path) -> list[dict]:
     return [event for event in map(json.loads, lines) if event["event"] == "llm"]
 
 
-def test_the_first_of_a_shared_prefix_is_asked_alone_and_all_is_one_event(monkeypatch, tmp_path) -> None:
+def test_all_requests_are_sent_together_and_reported_as_one_event(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("KOSPARSE_EVENTS", str(tmp_path / "events.jsonl"))
     model = Prefixes()
-    answers = ask(model, requests(5), what="queries", budget_seconds=60, shared_prefix=True)
+    answers = ask(model, requests(5), what="queries", budget_seconds=60)
 
     assert texts(answers) == ["0", "1", "2", "3", "4"]
-    assert model.rounds == [1, 4]
+    assert model.rounds == [5]
     [event] = events(tmp_path)
     assert event["calls"] == 5
     assert (event["prefix_queries"], event["prefix_hits"], event["prefix_hit_rate"]) == (50, 20, 0.4)
-
-
-def test_a_shared_prefix_changes_neither_budget_nor_least_number() -> None:
-    answers = ask(
-        FakeChatModel(content), requests(9), what="queries", budget_seconds=1e-9, at_least=4, shared_prefix=True
-    )
-    assert texts(answers) == ["0", "1", "2", "3", None, None, None, None, None]
 
 
 def test_money_is_counted_when_prices_are_set(monkeypatch, tmp_path) -> None:

@@ -1,0 +1,191 @@
+"""A finished run as material: trained again in other ways, measured on its own test queries."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kosparse import progress
+from kosparse.config import BuildTrainingSetConfig, TrainSparseConfig
+from kosparse.corpus.morphemes import content_morphemes_of
+from kosparse.errors import InputError
+from kosparse.evaluation.ablation import Baseline, SeedResult, Variant
+from kosparse.evaluation.bm25 import Bm25
+from kosparse.evaluation.cross_script import DictionaryExpansion, cross_script
+from kosparse.evaluation.judgements import Judgements, load_real
+from kosparse.evaluation.metrics import PRIMARY, evaluate_run, mean
+from kosparse.evaluation.ranking import Run
+from kosparse.evaluation.systems import Texts, dense_system, sparse_run
+from kosparse.jsonl import read_json, read_records
+from kosparse.records import AlignedText, Document, Passage, SynonymCandidate, SynonymEntry
+from kosparse.settings import settings
+from kosparse.sparse.teacher import TeacherScores
+from kosparse.sparse.training_set import TrainingSet
+
+if TYPE_CHECKING:
+    from kosparse.sparse.model import SparseModel
+
+_DEPTH = 100
+
+
+def task_folder(folder: Path) -> Path:
+    """Where a finished run keeps the outputs of its tasks.
+
+    Raises:
+        InputError: The folder is not a finished run.
+    """
+    found = sorted(path for path in (folder / "outputs").glob("*") if (path / "train-sparse").is_dir())
+    if not found:
+        raise InputError("this is not a finished run", where=str(folder), fix="Run `make run` first, or name --run.")
+    return found[-1]
+
+
+class FinishedRun:
+    """What every variant shares.
+
+    Args:
+        folder: Of the run.
+
+    Raises:
+        InputError: The folder is not a finished run, or it has no real test queries.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.tasks = folder, task_folder(folder)
+        self.data = TrainingSet.load(self.tasks / "build-training-set" / "training_set")
+        collection = self.tasks / "ingest-corpus"
+        self.texts = {row.id: row.searched for row in read_records(collection / "documents", Document)}
+        judged = load_real(collection / "evaluation", "test", self.texts)
+        if judged is None:
+            raise InputError(
+                "this run has no real test queries", where=str(folder), fix="Run with QUERIES= and QRELS= first."
+            )
+        self.judged: Judgements = judged
+        self.passages = list(read_records(collection / "passages", Passage))
+        self.dictionary = list(read_records(self.tasks / "enhance-dictionary" / "dictionary", SynonymEntry))
+        self.cross_script = cross_script(judged, self.texts, read_records(collection / "parallel", AlignedText))
+        self.config = TrainSparseConfig.parse(self._given("train_sparse"), step="train_sparse")
+
+    @cached_property
+    def data_with_real(self) -> TrainingSet:
+        """The training set with the real queries of the train split."""
+        from kosparse.steps.build_training_set import real_queries, teach
+
+        config = BuildTrainingSetConfig.parse(self._given("build_training_set"), step="build_training_set")
+        if config.use_real:
+            return self.data
+        known = {passage.id for passage in self.passages}
+        collection = [passage for passage in self.data.passages if passage.id in known]
+        queries = real_queries(self.tasks / "ingest-corpus" / "evaluation", collection)
+        depth = self.data.teacher.passages.shape[1]
+        taught = teach(queries, self.data.passages, bm25_weight=config.bm25_weight, depth=depth)
+        both = TeacherScores(
+            np.concatenate([self.data.teacher.passages, taught.passages]),
+            np.concatenate([self.data.teacher.scores, taught.scores]),
+        )
+        return TrainingSet([*self.data.queries, *queries], self.data.passages, both, self.data.negatives)
+
+    def train(self, name: str, variant: Variant, seed: int) -> SeedResult:
+        """Train one variant with one seed and measure it."""
+        from kosparse.sparse.fit import fit
+        from kosparse.sparse.model import load_sparse_model
+        from kosparse.steps.train_sparse import dense_teacher
+
+        progress.note(f"{name}, seed {seed}: {variant.shown}")
+        # Equal steps: only max_steps ends a training.
+        config = self.config.model_copy(update={"max_seconds": 1e9, **variant.config, "seed": seed})
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory() as scratch:
+            model = Path(scratch) / "model"
+            data = (self.data_with_real if variant.real else self.data).where(variant.learns_from)
+            fit(
+                config,
+                data,
+                self.tasks / "prepare-backbone" / "backbone",
+                model,
+                idf=read_json(self.tasks / "compute-idf" / "idf"),
+                boosts=read_json(self.tasks / "detect-trends" / "trends")["terms"],
+                entries=self._entries(variant),
+                cache=settings().cache / "states",
+                teacher=dense_teacher(data) if config.closed_form else None,
+            )
+            seconds = time.monotonic() - started
+            loaded = load_sparse_model(model)
+            run, active = _search(loaded, self.judged.queries, self.passages)
+            crossed = {
+                each.name: _search(loaded, each.queries, each.passages(self.passages))[0] for each in self.cross_script
+            }
+        return SeedResult(
+            variant=name,
+            seed=seed,
+            values=evaluate_run(self.judged.qrels, run)[PRIMARY],
+            cross_script=self._crossed(crossed),
+            active_dims_doc=active,
+            seconds=round(seconds, 1),
+        )
+
+    def baselines(self) -> list[Baseline]:
+        """BM25, BM25 whose queries are expanded by the dictionary, and the dense encoder."""
+        from kosparse.adapters.embedder import open_embedder
+
+        def dense(queries: dict[str, str], texts: dict[str, str], passages: list[Passage]) -> Run:
+            asked = Texts(list(queries), list(queries.values()))
+            cut = Texts([row.id for row in passages], [row.text for row in passages])
+            return dense_system(asked, cut, [row.document_id for row in passages], embedder, _DEPTH).run
+
+        def bm25(queries: dict[str, str], texts: dict[str, str], passages: list[Passage]) -> Run:
+            return _bm25(queries, texts, list)
+
+        def expanded(queries: dict[str, str], texts: dict[str, str], passages: list[Passage]) -> Run:
+            return _bm25(queries, texts, expansion)
+
+        embedder, expansion = open_embedder(), DictionaryExpansion(self.dictionary)
+        found = []
+        for system, search in (("bm25_kiwi", bm25), ("bm25_dictionary", expanded), ("dense", dense)):
+            run = search(self.judged.queries, self.texts, self.passages)
+            crossed = {
+                each.name: search(each.queries, each.documents(self.texts), each.passages(self.passages))
+                for each in self.cross_script
+            }
+            metric = mean(evaluate_run(self.judged.qrels, run)[PRIMARY])
+            found.append(Baseline(system=system, metric=round(metric, 6), cross_script=self._crossed(crossed)))
+        return found
+
+    def _crossed(self, runs: dict[str, Run]) -> dict[str, float]:
+        qrels = {each.name: each.qrels for each in self.cross_script}
+        return {name: round(mean(evaluate_run(qrels[name], run)[PRIMARY]), 6) for name, run in runs.items()}
+
+    def _entries(self, variant: Variant) -> list[SynonymEntry]:
+        if variant.dictionary == "none":
+            return []
+        if variant.dictionary == "verified":
+            return self.dictionary
+        mined = read_records(self.tasks / "mine-synonyms" / "candidates", SynonymCandidate)
+        return [SynonymEntry(ko=row.ko, en=row.en, p=1.0, sources=[row.source]) for row in mined]
+
+    def _given(self, step: str) -> dict[str, object]:
+        """What the run was told of a step."""
+        path = self.folder / "arguments.json"
+        return dict(read_json(path).get(step, {})) if path.exists() else {}
+
+
+def _search(model: SparseModel, queries: dict[str, str], passages: Sequence[Passage]) -> tuple[Run, float]:
+    """The run, and the mean active dimensions of the passages."""
+    from kosparse.sparse.cached_weights import document_weights
+
+    weights = document_weights(model, [row.text for row in passages], settings().cache / "states", keep=True)
+    asked = model.encode_queries(list(queries.values()))
+    run = sparse_run(list(queries), [row.document_id for row in passages], asked, weights, _DEPTH)
+    return run, weights.nnz / weights.shape[0]
+
+
+def _bm25(queries: dict[str, str], texts: dict[str, str], expand: DictionaryExpansion | type[list[str]]) -> Run:
+    index = Bm25(list(texts), content_morphemes_of(list(texts.values())))
+    tokens = content_morphemes_of(list(queries.values()))
+    return {name: index.search(expand(asked), _DEPTH) for name, asked in zip(queries, tokens, strict=True)}

@@ -1,0 +1,125 @@
+"""The real KFP client against a server that reads its requests with the generated models."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipelines import cluster, recipes, submit
+from tests.fakes.kfp_server import FakeKfpServer
+
+GOLDEN = Path(submit.__file__).with_name("kosparse.yaml")
+CORPUS = "s3://corpora/help"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, tmp_path):
+    """The committed package instead of compiling it again, no identity, no waiting."""
+    for name in ("KFP_TOKEN", "KFP_COOKIE", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(submit, "compile_pipeline", lambda path: Path(shutil.copy(GOLDEN, path)))
+    monkeypatch.setattr(cluster.time, "sleep", lambda _: None)
+
+
+def test_the_package_is_uploaded_and_a_run_of_it_started(capsys):
+    with FakeKfpServer() as server:
+        status = submit.main(
+            ["--host", server.host, "--corpus", CORPUS, "--set", "evaluate.seed=7", "--service-account", "runner"]
+        )
+
+    assert status == 0
+    (run,) = server.runs
+    assert run.pipeline_version_reference.pipeline_id == "pipeline-1"
+    assert run.pipeline_version_reference.pipeline_version_id == "version-1"
+    assert run.service_account == "runner" and run.experiment_id == "experiment-1"
+    parameters = run.runtime_config.parameters
+    assert parameters["corpus"] == CORPUS and parameters["evaluate"]["seed"] == 7
+    assert set(parameters) == {*submit.INPUTS, *recipes.arguments("small")}
+    assert GOLDEN.read_bytes() in server.packages[-1]
+    assert f"{server.host}/#/runs/details/run-1" in capsys.readouterr().out
+
+
+def test_the_same_package_is_not_uploaded_again():
+    with FakeKfpServer() as server:
+        for _ in range(2):
+            assert submit.main(["--host", server.host, "--corpus", CORPUS]) == 0
+    assert len(server.versions) == 1 and len(server.runs) == 2 and len(server.experiments) == 1
+
+
+@pytest.mark.parametrize(("states", "expected"), [(("RUNNING", "SUCCEEDED"), 0), (("RUNNING", "FAILED"), 1)])
+def test_waiting_ends_with_the_runs_result(states, expected, capsys):
+    with FakeKfpServer(states=states) as server:
+        assert submit.main(["--host", server.host, "--corpus", CORPUS, "--wait"]) == expected
+    shown = capsys.readouterr().out
+    assert "ingest_corpus: running" in shown and shown.strip().endswith(states[-1].lower())
+
+
+def test_a_server_that_is_silent_for_a_moment_does_not_end_the_waiting():
+    with FakeKfpServer(states=("RUNNING", 500, 502, "SUCCEEDED")) as server:
+        assert submit.main(["--host", server.host, "--corpus", CORPUS, "--wait"]) == 0
+
+
+def test_a_schedule_becomes_a_recurring_run(capsys):
+    with FakeKfpServer() as server:
+        assert submit.main(["--host", server.host, "--corpus", CORPUS, "--cron", "0 0 3 * * 0"]) == 0
+    (made,) = server.recurring
+    assert made.trigger.cron_schedule.cron == "0 0 3 * * 0" and made.max_concurrency in (1, "1") and made.no_catchup
+    assert "recurring-1" in capsys.readouterr().out and not server.runs
+
+
+def test_a_dry_run_sends_nothing(capsys):
+    assert submit.main(["--host", "http://nowhere.invalid", "--corpus", CORPUS, "--dry-run"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"]["corpus"] == CORPUS
+
+
+def test_a_parameters_file_stands_between_recipe_and_command_line(tmp_path, capsys):
+    file = tmp_path / "p.yaml"
+    file.write_text(f"corpus: {CORPUS}\nevaluate: {{seed: 3, depth: 50}}\n", encoding="utf-8")
+    assert submit.main(["--parameters", str(file), "--set", "evaluate.seed=4", "--dry-run"]) == 0
+    shown = json.loads(capsys.readouterr().out)["parameters"]
+    assert (shown["corpus"], shown["evaluate"]["seed"], shown["evaluate"]["depth"]) == (CORPUS, 4, 50)
+
+
+@pytest.mark.parametrize(
+    ("server", "arguments", "message"),
+    [
+        ({"token": "right"}, [], "KFP_TOKEN"),
+        ({"login_page": True}, [], "login"),
+        ({"version": "1.8.22"}, [], "1.8.22"),
+        ({"multi_user": True}, [], "NAMESPACE"),
+        ({"multi_user": True, "namespaces": ("team",)}, ["--namespace", "other"], "namespace other"),
+        ({}, ["--cron", "0 3 * * 0"], "not a schedule"),
+    ],
+)
+def test_what_the_server_refuses_is_one_clear_message(server, arguments, message, capsys):
+    with FakeKfpServer(**server) as running:
+        assert submit.main(["--host", running.host, "--corpus", CORPUS, *arguments]) != 0
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error and not running.runs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--host", "http://127.0.0.1:9", "--corpus", CORPUS], "cannot be reached"),
+        (["--corpus", CORPUS], "HOST"),
+        (["--host", "http://127.0.0.1:9"], "CORPUS is not given"),
+        (["--host", "http://127.0.0.1:9", "--corpus", "my.jsonl"], "the cluster cannot read"),
+        (["--host", "http://127.0.0.1:9", "--parameters", "/nowhere.yaml"], "cannot be read"),
+        (["--host", "http://127.0.0.1:9", "--corpus", CORPUS, "--recipe", "huge"], "no recipe 'huge'"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_before_anything_is(arguments, message, capsys):
+    assert submit.main(arguments) != 0
+    assert message in capsys.readouterr().err
+
+
+def test_token_and_cookie_are_sent_and_not_shown(monkeypatch, capsys):
+    monkeypatch.setenv("KFP_TOKEN", "tok-77")
+    monkeypatch.setenv("KFP_COOKIE", "authservice_session=coo-88")
+    with FakeKfpServer(token="tok-77", cookie="authservice_session=coo-88") as server:
+        assert submit.main(["--host", server.host, "--corpus", CORPUS]) == 0
+    shown = capsys.readouterr()
+    assert server.runs and "tok-77" not in shown.out + shown.err and "coo-88" not in shown.out + shown.err
