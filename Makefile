@@ -66,15 +66,16 @@ bench-llm: setup-test ## the language model client and its cache, measured [DIST
 	@$(PY) -m benchmarks.bench_llm_client $(if $(DISTILABEL),--distilabel "$(DISTILABEL)")
 
 .PHONY: compile submit schedule
-compile: setup-test ## compile the pipeline package to pipelines/kosparse.yaml
-	@$(PY) -m pipelines.compile
+compile: setup-test ## compile the pipeline package to pipelines/kosparse.yaml [KUBERNETES=1: as objects; NAMESPACE=]
+	@$(PY) -m pipelines.compile $(if $(KUBERNETES),--kubernetes) --namespace "$(NAMESPACE)"
 
 SUBMIT = $(PY) -m pipelines.submit --host "$(HOST)" --namespace "$(NAMESPACE)" --experiment "$(EXPERIMENT)" \
   --service-account "$(SERVICE_ACCOUNT)" --recipe "$(RECIPE)" --corpus "$(CORPUS)" --queries "$(QUERIES)" \
-  --qrels "$(QRELS)" $(if $(PARAMETERS),--parameters "$(PARAMETERS)") $(if $(DRY_RUN),--dry-run) \
+  --qrels "$(QRELS)" $(if $(PARAMETERS),--parameters "$(PARAMETERS)") $(if $(GPUS),--gpus $(GPUS)) \
+  $(if $(DRY_RUN),--dry-run) \
   $(foreach setting,$(SET),--set '$(setting)')
 
-submit: setup-test ## run it on Kubeflow [HOST= CORPUS=s3://... NAMESPACE= EXPERIMENT= SERVICE_ACCOUNT= RECIPE= PARAMETERS=file SET= WAIT=1 DRY_RUN=1]
+submit: setup-test ## run it on Kubeflow [HOST= CORPUS=s3://... NAMESPACE= EXPERIMENT= SERVICE_ACCOUNT= RECIPE= PARAMETERS=file GPUS= SET= WAIT=1 DRY_RUN=1]
 	@$(SUBMIT) $(if $(WAIT),--wait)
 
 schedule: setup-test ## run it again and again on Kubeflow [CRON='0 0 3 * * 0' and what submit takes]

@@ -1,20 +1,17 @@
-"""What a task needs from the cluster: run identity, credentials, accelerators.
+"""What a task needs from the cluster: image, run identity, credentials, accelerators, patience.
 
-Names of secrets and config maps are the ones ``k8s/`` creates. The local runner ignores all of this
-and passes the same settings by its environment.
+What differs between clusters are parameters of the pipeline (``Placement``), so one package fits all of them.
+The local runner ignores all of this and passes the same settings by its environment.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from kfp import dsl, kubernetes
 
 from components import images
-
-SECRETS = {
-    "kosparse-s3": {"accesskey": "AWS_ACCESS_KEY_ID", "secretkey": "AWS_SECRET_ACCESS_KEY"},
-    "kosparse-llm": {"api_key": "LLM_API_KEY"},
-}
-"""Secret name -> key -> environment variable."""
 
 CONFIG_MAP = "kosparse"
 CONFIG_KEYS = {
@@ -27,24 +24,58 @@ CONFIG_KEYS = {
 }
 """Key -> environment variable. A missing key leaves the variable unset."""
 
+SECRETS = {
+    "kosparse-s3": {"accesskey": "AWS_ACCESS_KEY_ID", "secretkey": "AWS_SECRET_ACCESS_KEY"},
+    "kosparse-llm": {"api_key": "LLM_API_KEY"},
+}
+"""Name, unless a run gives another one -> key -> environment variable."""
+
 GPU_STEPS = ("prepare_backbone", "mine_synonyms", "build_training_set", "train_sparse", "evaluate")
-"""Steps that use a GPU when there is one. None of them runs while the language model is served but
-``prepare_backbone`` and ``mine_synonyms``, which work on a CPU too and ask for none."""
+"""Steps in the GPU image: they use a GPU when there is one. None of them runs while the language model is served
+but ``prepare_backbone`` and ``mine_synonyms``, which work on a CPU too and ask for none."""
 
 ACCELERATED = ("build_training_set", "train_sparse", "evaluate")
 """Steps that ask for a GPU: all of them come after ``release_llm``."""
 
+SHORT = ("check_prerequisites", "release_llm", "stop_llm", "register_model", "report")
+_HOUR = 3600
+_RETRIES, _FIRST_WAIT, _LONGEST_WAIT = 2, "30s", "600s"
 
-def configure(task: dsl.PipelineTask, step: str) -> dsl.PipelineTask:
-    """Give one task its name, run identity, credentials and resources."""
+
+@dataclass(frozen=True)
+class Placement:
+    """Parameters of the pipeline that say where its tasks run."""
+
+    cpu_image: Any
+    gpu_image: Any
+    gpus: Any
+    """GPUs of each step that asks for one; 0 on a cluster without."""
+    gpu_type: Any
+    node_selector: Any
+    """Labels of the nodes for the steps in the GPU image."""
+    tolerations: Any
+    """Of the same steps."""
+    s3_secret: Any
+    llm_secret: Any
+
+
+def configure(task: dsl.PipelineTask, step: str, place: Placement) -> dsl.PipelineTask:
+    """Give one task its name, image, run identity, credentials, resources, retries and time-out."""
     task.set_display_name(step)
+    task.set_container_image(place.gpu_image if step in GPU_STEPS else place.cpu_image)
     kubernetes.use_field_path_as_env(task, env_name="KOSPARSE_RUN_ID", field_path="metadata.labels['pipeline/runid']")
-    for secret, keys in SECRETS.items():
+    for secret, keys in zip((place.s3_secret, place.llm_secret), SECRETS.values(), strict=True):
         kubernetes.use_secret_as_env(task, secret_name=secret, secret_key_to_env=keys, optional=True)
     kubernetes.use_config_map_as_env(task, config_map_name=CONFIG_MAP, config_map_key_to_env=CONFIG_KEYS, optional=True)
     task.set_memory_request("2Gi").set_memory_limit("16Gi").set_cpu_request("1")
     if step == "serve_llm":
         task.set_env_variable("KOSPARSE_IMAGE_VLLM", images.VLLM)
     if step in ACCELERATED:
-        task.set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(1)
+        task.set_accelerator_type(place.gpu_type).set_accelerator_limit(place.gpus)
+    if step in GPU_STEPS:
+        kubernetes.add_node_selector_json(task, place.node_selector)
+        kubernetes.add_toleration_json(task, place.tolerations)
+    kubernetes.set_timeout(task, _HOUR if step in SHORT else 24 * _HOUR)
+    # A pod that was evicted or a service that was down for a moment: steps go on from what they have cached.
+    task.set_retry(_RETRIES, backoff_duration=_FIRST_WAIT, backoff_factor=2.0, backoff_max_duration=_LONGEST_WAIT)
     return task

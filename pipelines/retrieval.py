@@ -7,20 +7,16 @@ class. Everything runs inside an exit handler whose task stops the language mode
 from kfp import dsl
 
 import components
+from components import images
 from kosparse import config as defaults
-from pipelines.deployment import configure
+from pipelines.deployment import Placement, configure
 
 UNCACHED = ("check_prerequisites", "serve_llm", "release_llm", "register_model", "stop_llm")
 """Steps that act on the world: a cached result would be a lie."""
 
 
-def _task(step: str, config: object, **arguments: object) -> dsl.PipelineTask:
-    """One configured task of the graph."""
-    task = getattr(_COMPONENTS, step)(config=config, **arguments)
-    if step in UNCACHED:
-        task.set_caching_options(False)
-    return configure(task, step)
-
+TOLERATIONS = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+"""Of what GPU nodes usually keep other pods away with."""
 
 _COMPONENTS = components.load()
 
@@ -57,6 +53,14 @@ def kosparse_pipeline(
     register_model: dict = defaults.RegisterModelConfig.defaults(),
     export_opensearch: dict = defaults.ExportOpensearchConfig.defaults(),
     stop_llm: dict = defaults.StopLlmConfig.defaults(),
+    cpu_image: str = images.CPU,
+    gpu_image: str = images.GPU,
+    gpus: int = 1,
+    gpu_type: str = "nvidia.com/gpu",
+    node_selector: dict = {},
+    tolerations: list = TOLERATIONS,
+    s3_secret: str = "kosparse-s3",
+    llm_secret: str = "kosparse-llm",
 ) -> None:
     """Train a sparse retriever and a bilingual dictionary from documents alone.
 
@@ -88,25 +92,41 @@ def kosparse_pipeline(
         register_model: ``RegisterModelConfig``.
         export_opensearch: ``ExportOpensearchConfig``.
         stop_llm: ``StopLlmConfig``.
+        cpu_image: Image of the steps that need no GPU.
+        gpu_image: Image of the steps that use one.
+        gpus: GPUs of each step that asks for one; 0 on a cluster without.
+        gpu_type: The resource they are asked for as.
+        node_selector: Labels of the nodes for the steps in the GPU image.
+        tolerations: Of the same steps.
+        s3_secret: Secret with ``accesskey`` and ``secretkey`` of the object store.
+        llm_secret: Secret with ``api_key`` of the language model.
     """
-    with dsl.ExitHandler(_task("stop_llm", stop_llm), name="everything"):
-        checked = _task("check_prerequisites", check_prerequisites, corpus=corpus)
-        ingested = _task("ingest_corpus", ingest_corpus, corpus=corpus, queries=queries, qrels=qrels).after(checked)
+    place = Placement(cpu_image, gpu_image, gpus, gpu_type, node_selector, tolerations, s3_secret, llm_secret)
+
+    def task(step: str, config: object, **arguments: object) -> dsl.PipelineTask:
+        made = getattr(_COMPONENTS, step)(config=config, **arguments)
+        if step in UNCACHED:
+            made.set_caching_options(False)
+        return configure(made, step, place)
+
+    with dsl.ExitHandler(task("stop_llm", stop_llm), name="everything"):
+        checked = task("check_prerequisites", check_prerequisites, corpus=corpus)
+        ingested = task("ingest_corpus", ingest_corpus, corpus=corpus, queries=queries, qrels=qrels).after(checked)
         documents, passages = ingested.outputs["documents"], ingested.outputs["passages"]
         parallel, evaluation = ingested.outputs["parallel"], ingested.outputs["evaluation"]
-        prepared = _task("prepare_backbone", prepare_backbone, passages=passages, parallel=parallel)
+        prepared = task("prepare_backbone", prepare_backbone, passages=passages, parallel=parallel)
         backbone = prepared.outputs["backbone"]
-        idf = _task("compute_idf", compute_idf, passages=passages, backbone=backbone).outputs["idf"]
-        trends = _task("detect_trends", detect_trends, documents=documents, idf=idf).outputs["trends"]
+        idf = task("compute_idf", compute_idf, passages=passages, backbone=backbone).outputs["idf"]
+        trends = task("detect_trends", detect_trends, documents=documents, idf=idf).outputs["trends"]
 
-        llm = _task("serve_llm", serve_llm).after(ingested).outputs["llm"]
-        mined_terms = _task("mine_synonyms", mine_synonyms, documents=documents, parallel=parallel)
+        llm = task("serve_llm", serve_llm).after(ingested).outputs["llm"]
+        mined_terms = task("mine_synonyms", mine_synonyms, documents=documents, parallel=parallel)
         candidates = mined_terms.outputs["candidates"]
-        verified = _task("verify_synonyms", verify_synonyms, candidates=candidates, llm=llm)
-        discovered = _task(
+        verified = task("verify_synonyms", verify_synonyms, candidates=candidates, llm=llm)
+        discovered = task(
             "discover_synonyms", discover_synonyms, verdicts=verified.outputs["verdicts"], documents=documents, llm=llm
         )
-        enhanced = _task(
+        enhanced = task(
             "enhance_dictionary",
             enhance_dictionary,
             candidates=candidates,
@@ -115,13 +135,13 @@ def kosparse_pipeline(
         )
         dictionary = enhanced.outputs["dictionary"]
 
-        written = _task("generate_queries", generate_queries, passages=passages, llm=llm)
+        written = task("generate_queries", generate_queries, passages=passages, llm=llm)
         pairs = written.outputs["pairs"]
-        augmented = _task("augment_queries", augment_queries, pairs=pairs, dictionary=dictionary, llm=llm)
-        generated = _task("generate_documents", generate_documents, pairs=pairs, llm=llm)
+        augmented = task("augment_queries", augment_queries, pairs=pairs, dictionary=dictionary, llm=llm)
+        generated = task("generate_documents", generate_documents, pairs=pairs, llm=llm)
         generated_passages = generated.outputs["generated_passages"]
-        negatives = _task("generate_hard_negatives", generate_hard_negatives, pairs=pairs, passages=passages, llm=llm)
-        filtered = _task(
+        negatives = task("generate_hard_negatives", generate_hard_negatives, pairs=pairs, passages=passages, llm=llm)
+        filtered = task(
             "filter_pairs",
             filter_pairs,
             passages=passages,
@@ -135,11 +155,11 @@ def kosparse_pipeline(
             llm=llm,
         )
         kept = filtered.outputs["kept"]
-        released = _task("release_llm", release_llm).after(filtered, enhanced, negatives)
+        released = task("release_llm", release_llm).after(filtered, enhanced, negatives)
 
-        mined = _task("mine_negatives", mine_negatives, kept=kept, passages=passages).after(released)
+        mined = task("mine_negatives", mine_negatives, kept=kept, passages=passages).after(released)
         # After prepare_backbone, which leaves the passages' dense vectors in the cache where both use one encoder.
-        built = _task(
+        built = task(
             "build_training_set",
             build_training_set,
             passages=passages,
@@ -151,7 +171,7 @@ def kosparse_pipeline(
             dictionary=dictionary,
         ).after(prepared)
         training_set = built.outputs["training_set"]
-        trained = _task(
+        trained = task(
             "train_sparse",
             train_sparse,
             training_set=training_set,
@@ -161,7 +181,7 @@ def kosparse_pipeline(
             dictionary=dictionary,
         )
         model = trained.outputs["model"]
-        results = _task(
+        results = task(
             "evaluate",
             evaluate,
             model=model,
@@ -170,7 +190,7 @@ def kosparse_pipeline(
             evaluation=evaluation,
             training_set=training_set,
         ).outputs["results"]
-        reported = _task(
+        reported = task(
             "report",
             report,
             prerequisites=checked.outputs["prerequisites"],
@@ -187,7 +207,7 @@ def kosparse_pipeline(
             trends=trends,
             results=results,
         )
-        _task(
+        task(
             "register_model",
             register_model,
             model=model,
@@ -196,4 +216,4 @@ def kosparse_pipeline(
             summary=reported.outputs["summary"],
             dictionary=dictionary,
         )
-        _task("export_opensearch", export_opensearch, model=model, idf=idf, synonyms=enhanced.outputs["synonyms"])
+        task("export_opensearch", export_opensearch, model=model, idf=idf, synonyms=enhanced.outputs["synonyms"])

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from kosparse.errors import ConfigError, InputError, KosparseError
 from pipelines import recipes
 from pipelines.cluster import Cluster
 from pipelines.compile import compile_pipeline
+from pipelines.deployment import Placement
 
 INPUTS = ("corpus", "queries", "qrels")
+PLACES = tuple(field.name for field in fields(Placement))
+"""Parameters that say where tasks run; the package has defaults for them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--corpus", default="", help="s3://bucket/key, reachable from the cluster")
     parser.add_argument("--queries", default="", help="likewise: real queries, for evaluation")
     parser.add_argument("--qrels", default="", help="likewise: judgements for those queries")
-    parser.add_argument("--parameters", type=Path, help="YAML or JSON: corpus, queries, qrels, and settings by step")
+    parser.add_argument("--parameters", type=Path, help=f"YAML or JSON: {', '.join(INPUTS + PLACES)}, and settings by step")
+    parser.add_argument("--gpus", type=int, help="of each step that asks for one; 0 on a cluster without (default 1)")
     parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", help="repeatable; goes last")
     parser.add_argument("--cron", default="", help="make it a recurring run: six fields, seconds first")
     parser.add_argument("--wait", action="store_true", help="follow the run; the exit status is its result")
@@ -91,7 +96,10 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
                 where=name.upper(),
                 fix="Copy it to the object store and name it as s3://bucket/key.",
             )
-    return {**inputs, **recipes.arguments(options.recipe, options.set, given)}
+    places = {name: given.pop(name) for name in PLACES if name in given}
+    if options.gpus is not None:
+        places["gpus"] = options.gpus
+    return {**inputs, **places, **recipes.arguments(options.recipe, options.set, given)}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class ServeLlmConfig(StepConfig):
     tensor_parallel: int = Field(default=1, ge=1)
     """GPUs that share each layer; where a replica has more, its layers are spread over such groups."""
     replicas: int = Field(default=1, ge=1)
+    image: str = ""
+    """Of the server started on a cluster; empty takes ``KOSPARSE_IMAGE_VLLM`` of the step's environment."""
     deadline_seconds: int = Field(default=21600, ge=60)
     """The server ends after this long even if nobody stops it."""
     node_selector: dict[str, str] = {}

@@ -34,7 +34,7 @@ class VerifySynonymsConfig(LlmStepConfig):
     """A TSV of labelled pairs (ko, en, label, kind, evidence); empty uses those that ship."""
     labelled_pairs: int = Field(default=40, ge=0)
     """Labelled pairs the LLM is asked about, to calibrate its answers."""
-    budget_seconds: float = Field(default=150.0, gt=0)
+    budget_seconds: float = Field(default=120.0, gt=0)
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=1, ge=1)
 
@@ -50,7 +50,7 @@ class DiscoverSynonymsConfig(LlmStepConfig):
     """Only pairs at least this sure are extended."""
     labelled_pairs: int = Field(default=40, ge=0)
     """As in verify_synonyms, whose answers are then found in the cache."""
-    budget_seconds: float = Field(default=40.0, gt=0)
+    budget_seconds: float = Field(default=30.0, gt=0)
     max_tokens: int = Field(default=96, ge=1)
 
 

@@ -115,6 +115,7 @@ class VllmServer:
                 "PYTHONPATH": None,
                 **({"HF_HUB_OFFLINE": "1"} if Path(self.location).exists() else {}),
             },
+            grace_seconds=3.0,  # nobody waits for its answers any more, and nothing of it is kept
         )
         self._service.start(base_url=self.base_url, model=self.model)
 

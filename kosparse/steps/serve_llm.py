@@ -40,7 +40,7 @@ def open_server(config: ServeLlmConfig, current: Settings) -> LlmServer | None:
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         from kosparse.adapters.llm_server_kubernetes import KubernetesLlmServer
 
-        image = os.environ.get("KOSPARSE_IMAGE_VLLM", "kosparse-vllm:0.1.0")
+        image = config.image or os.environ.get("KOSPARSE_IMAGE_VLLM", "kosparse-vllm:0.1.0")
         return KubernetesLlmServer(config, current.run_id, image=image, api_key=current.llm_api_key)
     return None
 

@@ -19,10 +19,10 @@ def test_references_of_make_push_are_written_into_the_package(tmp_path):
     command = [sys.executable, "-m", "pipelines.compile", str(package)]
     subprocess.run(command, cwd=ROOT, env={**os.environ, **PUSHED}, capture_output=True, check=True)
 
-    executors = next(iter(yaml.safe_load_all(package.read_text(encoding="utf-8"))))["deploymentSpec"]["executors"]
-    containers = {name: one["container"] for name, one in executors.items()}
-    used = {one["image"] for one in containers.values()}
-    assert used == {PUSHED["KOSPARSE_IMAGE_CPU"], PUSHED["KOSPARSE_IMAGE_GPU"]}
-    assert {"name": "KOSPARSE_IMAGE_VLLM", "value": PUSHED["KOSPARSE_IMAGE_VLLM"]} in containers["exec-serve-llm"][
-        "env"
-    ]
+    spec = next(iter(yaml.safe_load_all(package.read_text(encoding="utf-8"))))
+    defaults = {
+        name: parameter.get("defaultValue") for name, parameter in spec["root"]["inputDefinitions"]["parameters"].items()
+    }
+    assert (defaults["cpu_image"], defaults["gpu_image"]) == (PUSHED["KOSPARSE_IMAGE_CPU"], PUSHED["KOSPARSE_IMAGE_GPU"])
+    server = spec["deploymentSpec"]["executors"]["exec-serve-llm"]["container"]
+    assert {"name": "KOSPARSE_IMAGE_VLLM", "value": PUSHED["KOSPARSE_IMAGE_VLLM"]} in server["env"]

@@ -31,6 +31,9 @@ SETTINGS = [
 ]
 
 
+LLM_KEY = "planted-llm-key-5d1c"
+
+
 @dataclass(frozen=True)
 class FinishedRun:
     """A run and what it ran with."""
@@ -56,7 +59,7 @@ def tiny(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def llm_server() -> Iterator[FakeLlmServer]:
-    with FakeLlmServer(api_key="test-key") as server:
+    with FakeLlmServer(api_key=LLM_KEY) as server:
         yield server
 
 
@@ -68,7 +71,7 @@ def environment(tiny, llm_server, tmp_path_factory) -> Iterator[dict[str, str]]:
         "KOSPARSE_EMBEDDER": str(tiny / "encoder"),
         "LLM_BASE_URL": llm_server.base_url,
         "LLM_MODEL": llm_server.model,
-        "LLM_API_KEY": "test-key",
+        "LLM_API_KEY": LLM_KEY,
         "S3_ENDPOINT": "",
         "MLFLOW_TRACKING_URI": "",
     }

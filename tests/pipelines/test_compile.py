@@ -3,11 +3,13 @@
 import pytest
 import yaml
 
+from k8s.check import typed
 from kosparse.config import StepConfig
 from kosparse.errors import ConfigError
 from kosparse.steps import STEPS
 from pipelines import recipes
-from pipelines.compile import PACKAGE, compile_pipeline
+from pipelines.compile import PACKAGE, compile_manifests, compile_pipeline
+from pipelines.deployment import GPU_STEPS, SECRETS
 from pipelines.outputs import expected
 
 
@@ -62,6 +64,57 @@ def test_gpu_is_only_asked_for_after_the_language_model_is_released(compiled):
     assert wants_gpu == {"build-training-set", "train-sparse", "evaluate"}
     for name in wants_gpu:
         assert "release-llm" in upstream(name)
+
+
+def test_where_tasks_run_are_parameters_of_the_run(compiled):
+    spec, platform = parsed(compiled)
+    executors = {name: one["container"] for name, one in spec["deploymentSpec"]["executors"].items()}
+    images = {name: one["image"] for name, one in executors.items()}
+    pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+
+    on_gpu_image = {name for name, image in images.items() if "gpu_image" in image}
+    assert on_gpu_image == {f"exec-{step.replace('_', '-')}" for step in GPU_STEPS}
+    assert all("cpu_image" in image for name, image in images.items() if name not in on_gpu_image)
+    trained = executors["exec-train-sparse"]["resources"]["accelerator"]
+    assert "gpus" in trained["resourceCount"] and "gpu_type" in trained["resourceType"]
+    for name in on_gpu_image:
+        assert "node_selector" in str(pods[name]["nodeSelector"]) and "tolerations" in str(pods[name]["tolerations"])
+    for pod in pods.values():
+        secrets = [secret["secretNameParameter"]["componentInputParameter"] for secret in pod["secretAsEnv"]]
+        assert [name.removeprefix("pipelinechannel--") for name in secrets] == ["s3_secret", "llm_secret"]
+
+
+def test_every_task_is_tried_again_and_ends(compiled):
+    spec, platform = parsed(compiled)
+    tasks = {**spec["root"]["dag"]["tasks"], **spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]}
+    tasks.pop("exit-handler-1")
+    assert len(tasks) == len(STEPS)
+    assert all(task["retryPolicy"]["maxRetryCount"] == 2 for task in tasks.values())
+    assert all(task["retryPolicy"]["backoffDuration"] == "30s" for task in tasks.values())
+    pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert all(int(pod["activeDeadlineSeconds"]) >= 3600 for pod in pods.values())
+
+
+def test_no_credential_stands_in_the_package(compiled, monkeypatch, tmp_path):
+    for name in (*(variable for keys in SECRETS.values() for variable in keys.values()), "KFP_TOKEN"):
+        monkeypatch.setenv(name, "planted-secret-4711")
+    assert "planted-secret-4711" not in compile_pipeline(tmp_path / "p.yaml").read_text(encoding="utf-8")
+
+
+def test_the_names_of_secrets_are_those_the_manifests_make(compiled):
+    given = parsed(compiled)[0]["root"]["inputDefinitions"]["parameters"]
+    assert [given[name]["defaultValue"] for name in ("s3_secret", "llm_secret")] == list(SECRETS)
+
+
+def test_as_kubernetes_objects_it_is_the_same_pipeline(compiled, tmp_path):
+    pipeline, version = parsed(compile_manifests(tmp_path / "objects.yaml", "team"))
+
+    assert typed.check([pipeline, version]) == []
+    assert (pipeline["kind"], version["kind"]) == ("Pipeline", "PipelineVersion")
+    assert {pipeline["metadata"]["namespace"], version["metadata"]["namespace"]} == {"team"}
+    assert version["spec"]["pipelineName"] == pipeline["metadata"]["name"]
+    spec, platform = parsed(compiled)
+    assert version["spec"]["pipelineSpec"] == spec and version["spec"]["platformSpec"] == platform
 
 
 def test_everything_runs_inside_the_exit_handler(compiled):

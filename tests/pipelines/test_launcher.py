@@ -51,6 +51,8 @@ def test_component_runs_under_the_executor_with_minio_uris(step, cluster, finish
             f"v2/artifacts/kosparse/{finished_run.folder.name}/"
             f"{produced['producerTask']}/{produced['outputArtifactKey']}"
         )
+    given = launcher.spec["root"]["inputDefinitions"]["parameters"]
+    arguments = {name: definition.get("defaultValue") for name, definition in given.items()} | arguments
     parameters = {
         name: arguments[source["componentInputParameter"].removeprefix("pipelinechannel--")]
         for name, source in wiring.get("parameters", {}).items()

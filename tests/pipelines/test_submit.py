@@ -82,6 +82,17 @@ def test_a_parameters_file_stands_between_recipe_and_command_line(tmp_path, caps
     assert (shown["corpus"], shown["evaluate"]["seed"], shown["evaluate"]["depth"]) == (CORPUS, 4, 50)
 
 
+def test_where_tasks_run_is_given_by_file_and_command_line(tmp_path, capsys):
+    file = tmp_path / "p.yaml"
+    file.write_text("node_selector: {pool: a100}\ngpus: 2\n", encoding="utf-8")
+    arguments = ["--corpus", CORPUS, "--parameters", str(file), "--dry-run"]
+    assert submit.main(arguments) == 0
+    shown = json.loads(capsys.readouterr().out)["parameters"]
+    assert (shown["node_selector"], shown["gpus"]) == ({"pool": "a100"}, 2) and "gpu_type" not in shown
+    assert submit.main([*arguments, "--gpus", "0"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"]["gpus"] == 0
+
+
 @pytest.mark.parametrize(
     ("server", "arguments", "message"),
     [

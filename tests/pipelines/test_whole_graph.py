@@ -10,6 +10,7 @@ from kosparse.records import Pair, Reject, SynonymEntry
 from kosparse.steps import STEPS
 from pipelines import outputs
 from pipelines.local_services import LocalServices
+from tests.pipelines.conftest import LLM_KEY
 
 pytestmark = pytest.mark.services
 
@@ -116,6 +117,20 @@ def test_lineage_names_corpus_prompts_and_language_model(finished_run):
 
     assert registration["name"] == "kosparse" and registration["alias"] == "challenger"
     assert results["judgements"] == "real"
+
+
+def test_credentials_are_in_no_file_of_the_run(finished_run):
+    services = finished_run.home / "services"
+    own = json.loads((services / "s3" / "s3.config.json").read_text(encoding="utf-8"))
+    secrets = {LLM_KEY, *(key["secretKey"] for user in own["identities"] for key in user["credentials"])}
+
+    # What the services keep for themselves aside: that is where credentials belong.
+    files = [path for path in finished_run.home.rglob("*") if path.is_file() and not path.is_symlink()]
+    searched = [path for path in files if path.name not in ("s3.config.json", "s3.state.json", "mlflow.state.json")]
+    assert any(path.name == "mlflow.db" for path in searched) and any(path.suffix == ".log" for path in searched)
+    for path in searched:
+        content = path.read_bytes()
+        assert not [secret for secret in secrets if secret.encode() in content], path
 
 
 @pytest.mark.slow  # the parts of it are in make test: test_launcher.py
