@@ -44,8 +44,8 @@ def main() -> None:
         command="python -m benchmarks.bench_trends",
         notes=[
             f"{len(words):,} documents over {_DAYS} days, the last {_CONFIG.recent_days} recent; {_PLANTED} terms of "
-            f"{_FREQUENCY[0]} to {_FREQUENCY[1]} documents rise in each stream; share: of recent documents that a rising "
-            "term is added to.",
+            f"{_FREQUENCY[0]} to {_FREQUENCY[1]} documents rise in each stream; share: of recent documents that a "
+            "rising term is added to.",
             f"false discovery rate {_CONFIG.false_discovery_rate} (the share of alarms that may be false; in a steady "
             "stream, of streams with any alarm).",
         ],

@@ -18,6 +18,8 @@ UNCACHED = ("check_prerequisites", "serve_llm", "release_llm", "register_model",
 TOLERATIONS = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
 """Of what GPU nodes usually keep other pods away with."""
 
+ANY_NODE: dict[str, str] = {}
+
 _COMPONENTS = components.load()
 
 
@@ -57,7 +59,7 @@ def kosparse_pipeline(
     gpu_image: str = images.GPU,
     gpus: int = 1,
     gpu_type: str = "nvidia.com/gpu",
-    node_selector: dict = {},
+    node_selector: dict = ANY_NODE,
     tolerations: list = TOLERATIONS,
     s3_secret: str = "kosparse-s3",
     llm_secret: str = "kosparse-llm",

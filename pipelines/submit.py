@@ -51,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--corpus", default="", help="s3://bucket/key, reachable from the cluster")
     parser.add_argument("--queries", default="", help="likewise: real queries, for evaluation")
     parser.add_argument("--qrels", default="", help="likewise: judgements for those queries")
-    parser.add_argument("--parameters", type=Path, help=f"YAML or JSON: {', '.join(INPUTS + PLACES)}, and settings by step")
+    parser.add_argument(
+        "--parameters", type=Path, help=f"YAML or JSON: {', '.join(INPUTS + PLACES)}, and settings by step"
+    )
     parser.add_argument("--gpus", type=int, help="of each step that asks for one; 0 on a cluster without (default 1)")
     parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", help="repeatable; goes last")
     parser.add_argument("--cron", default="", help="make it a recurring run: six fields, seconds first")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -33,44 +34,78 @@ def match_units(rows: Tensor, states: EncoderStates, cache: Path | None = None) 
     Args:
         rows: Shape [rows, hidden].
         states: Of the texts.
-        cache: Folder of encoder states, where the table may be kept; None keeps none.
+        cache: Folder of encoder states, where matches may be kept by text; None keeps none.
 
     Returns:
         Shapes [texts, rows], half precision, and [texts, hidden].
     """
-    kept = _path(rows, states, cache)
-    if kept is not None and kept.is_file():
-        with np.load(kept) as arrays:
-            return torch.from_numpy(arrays["best"]), torch.from_numpy(arrays["center"])
-    best = torch.empty(len(states), len(rows), dtype=torch.float16)
-    center = torch.empty(len(states), rows.shape[1])
-    for text in track(range(len(states)), "matching units", unit="passages"):
+    shelf = _shelf(rows, states, cache)
+    keys = _keys(states) if shelf else []
+    best, center, known = _taken(shelf, keys, rows) if shelf else _nothing(len(states), rows)
+    missing = [text for text in range(len(states)) if not known[text]]
+    for text in track(missing, "matching units", unit="passages"):
         tokens = states.of(text)
         best[text] = (tokens @ rows.T).amax(0).half()
         center[text] = tokens.mean(0)
-    _write(kept, best, center)
+    if shelf and missing:
+        _put(shelf, [keys[text] for text in missing], best[missing], center[missing])
     return best, center
 
 
 def keep_matches(rows: Tensor, states: EncoderStates, best: Tensor, center: Tensor, cache: Path) -> None:
     """Keep what ``match_units`` would find for these rows."""
-    _write(_path(rows, states, cache), best.half(), center)
+    shelf = _shelf(rows, states, cache)
+    if shelf:
+        _put(shelf, _keys(states), best.half(), center)
 
 
-def _path(rows: Tensor, states: EncoderStates, cache: Path | None) -> Path | None:
+def _shelf(rows: Tensor, states: EncoderStates, cache: Path | None) -> Path | None:
+    """The folder of these rows' matches, if there is one and the table is small enough to be kept."""
     if cache is None or not len(states) or not fits(len(states), len(rows)):
         return None
-    digest = hashlib.sha256(rows.detach().contiguous().numpy().tobytes())
-    digest.update(states.starts.tobytes() + states.pieces.tobytes())
-    for text in (0, len(states) - 1):
-        digest.update(states.of(text).numpy().tobytes())
-    return cache / "matches" / f"{digest.hexdigest()[:24]}.npz"
+    digest = hashlib.sha256(rows.detach().contiguous().numpy().tobytes()).hexdigest()
+    return cache / "matches" / digest[:24]
 
 
-def _write(path: Path | None, best: Tensor, center: Tensor) -> None:
-    if path is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.stem}.{os.getpid()}.npz")
-    np.savez(partial, best=best.numpy(), center=center.numpy())
-    os.replace(partial, path)
+def _keys(states: EncoderStates) -> list[str]:
+    """One per text: its pieces, and the states of its first and last token, which tell encoders apart."""
+    keys = []
+    for text in range(len(states)):
+        first, last = int(states.starts[text]), int(states.starts[text + 1]) - 1
+        digest = hashlib.sha256(states.pieces_of(text).tobytes())
+        digest.update(np.asarray(states.values[[first, last]]).tobytes())
+        keys.append(digest.hexdigest()[:24])
+    return keys
+
+
+def _nothing(texts: int, rows: Tensor) -> tuple[Tensor, Tensor, list[bool]]:
+    best = torch.empty(texts, len(rows), dtype=torch.float16)
+    return best, torch.empty(texts, rows.shape[1]), [False] * texts
+
+
+def _taken(shelf: Path, keys: list[str], rows: Tensor) -> tuple[Tensor, Tensor, list[bool]]:
+    """Tables filled with what is kept, and which texts that are."""
+    best, center, known = _nothing(len(keys), rows)
+    wanted: dict[str, list[int]] = {}
+    for text, key in enumerate(keys):
+        wanted.setdefault(key, []).append(text)
+    for part in sorted(shelf.glob("*.npz")):
+        with np.load(part) as arrays:
+            held = [(row, key) for row, key in enumerate(arrays["keys"].tolist()) if key in wanted]
+            if not held:
+                continue
+            found, centers = torch.from_numpy(arrays["best"]), torch.from_numpy(arrays["center"])
+        for row, key in held:
+            for text in wanted[key]:
+                best[text], center[text], known[text] = found[row], centers[row], True
+    return best, center, known
+
+
+def _put(shelf: Path, keys: list[str], best: Tensor, center: Tensor) -> None:
+    """Write a part; it appears only when complete. Of two parts with one text the later counts."""
+    shelf.mkdir(parents=True, exist_ok=True)
+    name = f"{time.time_ns():020d}-{os.getpid()}"
+    partial = shelf / f"{name}.partial"
+    with open(partial, "wb") as file:
+        np.savez(file, keys=np.array(keys), best=best.numpy(), center=center.numpy())
+    os.replace(partial, shelf / f"{name}.npz")

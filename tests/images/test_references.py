@@ -21,8 +21,12 @@ def test_references_of_make_push_are_written_into_the_package(tmp_path):
 
     spec = next(iter(yaml.safe_load_all(package.read_text(encoding="utf-8"))))
     defaults = {
-        name: parameter.get("defaultValue") for name, parameter in spec["root"]["inputDefinitions"]["parameters"].items()
+        name: parameter.get("defaultValue")
+        for name, parameter in spec["root"]["inputDefinitions"]["parameters"].items()
     }
-    assert (defaults["cpu_image"], defaults["gpu_image"]) == (PUSHED["KOSPARSE_IMAGE_CPU"], PUSHED["KOSPARSE_IMAGE_GPU"])
+    assert (defaults["cpu_image"], defaults["gpu_image"]) == (
+        PUSHED["KOSPARSE_IMAGE_CPU"],
+        PUSHED["KOSPARSE_IMAGE_GPU"],
+    )
     server = spec["deploymentSpec"]["executors"]["exec-serve-llm"]["container"]
     assert {"name": "KOSPARSE_IMAGE_VLLM", "value": PUSHED["KOSPARSE_IMAGE_VLLM"]} in server["env"]

@@ -35,7 +35,21 @@ def test_other_rows_and_other_states_have_tables_of_their_own(tmp_path, change):
     rows, other = (ROWS * 2, states()) if change == "rows" else (ROWS, states(5))
     found, _ = match_units(rows, other, tmp_path)
     assert found.numpy() == pytest.approx(match_units(rows, other)[0].numpy())
-    assert len(list((tmp_path / "matches").iterdir())) == 2
+    assert len(list((tmp_path / "matches").rglob("*.npz"))) == 2
+
+
+def test_only_new_texts_are_matched(tmp_path, monkeypatch):
+    whole = states()
+    first = EncoderStates(whole.values[:8], whole.starts[:3], whole.pieces[:8])
+    match_units(ROWS, first, tmp_path)
+    matched = []
+    monkeypatch.setattr(matches, "track", lambda texts, *_, **__: matched.extend(texts) or texts)
+
+    found, centers = match_units(ROWS, whole, tmp_path)
+
+    assert matched == [2]
+    expected, means = match_units(ROWS, whole)
+    assert found.equal(expected) and centers.equal(means)
 
 
 def test_a_large_table_is_not_kept(tmp_path, monkeypatch):
