@@ -72,6 +72,8 @@ def configure(task: dsl.PipelineTask, step: str, place: Placement) -> dsl.Pipeli
         task.set_env_variable("KOSPARSE_IMAGE_VLLM", images.VLLM)
     if step in ACCELERATED:
         task.set_accelerator_type(place.gpu_type).set_accelerator_limit(place.gpus)
+        # KFP 2.17 does not pass these two into the exit handler by itself.
+        task.register_pipeline_channels([place.gpu_type, place.gpus])
     if step in GPU_STEPS:
         kubernetes.add_node_selector_json(task, place.node_selector)
         kubernetes.add_toleration_json(task, place.tolerations)

@@ -65,6 +65,7 @@ def test_what_is_not_locked_is_hidden():
     assert "bitsandbytes" in hidden("cpu") and "bitsandbytes" not in hidden("gpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("image", ["cpu", "gpu"])
 def test_every_module_of_the_library_can_be_imported(image, tmp_path):
     (tmp_path / "every_module.py").write_text(EVERY_MODULE, encoding="utf-8")

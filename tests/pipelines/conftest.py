@@ -103,3 +103,15 @@ def finished_run(tiny, environment, settings_of_run, tmp_path_factory) -> Finish
     )
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     return FinishedRun(folder, home, summary, environment)
+
+
+@pytest.fixture(scope="session")
+def services(finished_run) -> Iterator[dict[str, str]]:
+    """The services of the finished run, up again on its data; their environment, set for this process too."""
+    from pipelines.local_services import LocalServices
+
+    with LocalServices.of_home(finished_run.home) as running, pytest.MonkeyPatch.context() as patch:
+        environment = running.environment()
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield environment

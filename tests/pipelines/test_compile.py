@@ -84,6 +84,16 @@ def test_where_tasks_run_are_parameters_of_the_run(compiled):
         assert [name.removeprefix("pipelinechannel--") for name in secrets] == ["s3_secret", "llm_secret"]
 
 
+def test_every_parameter_of_a_task_reaches_it(compiled):
+    spec = parsed(compiled)[0]
+    handler = spec["components"]["comp-exit-handler-1"]
+    for parent, tasks in ((spec["root"], spec["root"]["dag"]["tasks"]), (handler, handler["dag"]["tasks"])):
+        known = parent["inputDefinitions"]["parameters"]
+        for name, task in tasks.items():
+            for source in task.get("inputs", {}).get("parameters", {}).values():
+                assert source.get("componentInputParameter", next(iter(known))) in known, name
+
+
 def test_every_task_is_tried_again_and_ends(compiled):
     spec, platform = parsed(compiled)
     tasks = {**spec["root"]["dag"]["tasks"], **spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]}

@@ -13,21 +13,18 @@ import json
 import pytest
 
 from kosparse.steps import STEPS
-from pipelines.local_services import LocalServices
 from tests.fakes.launcher import StandInLauncher
 
 pytestmark = pytest.mark.services
 
 
 @pytest.fixture(scope="module")
-def cluster(finished_run, tmp_path_factory):
+def cluster(finished_run, services, tmp_path_factory):
     """A launcher beside running services, and the keys of the finished run's artifacts."""
     from kosparse.adapters.store_s3 import open_store
 
-    with LocalServices.of_home(finished_run.home) as services, pytest.MonkeyPatch.context() as patch:
-        environment = {**services.environment(), "KOSPARSE_RUN_ID": "launcher-test"}
-        for name, value in environment.items():
-            patch.setenv(name, value)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KOSPARSE_RUN_ID", "launcher-test")
         store = open_store()
         mount = tmp_path_factory.mktemp("minio")
         yield StandInLauncher(finished_run.folder / "pipeline.yaml", store, mount), store
@@ -54,7 +51,9 @@ def test_component_runs_under_the_executor_with_minio_uris(step, cluster, finish
     given = launcher.spec["root"]["inputDefinitions"]["parameters"]
     arguments = {name: definition.get("defaultValue") for name, definition in given.items()} | arguments
     parameters = {
-        name: arguments[source["componentInputParameter"].removeprefix("pipelinechannel--")]
+        name: source["runtimeValue"]["constant"]
+        if "runtimeValue" in source
+        else arguments[source["componentInputParameter"].removeprefix("pipelinechannel--")]
         for name, source in wiring.get("parameters", {}).items()
     }
 

@@ -9,7 +9,6 @@ from kosparse.jsonl import read_records
 from kosparse.records import Pair, Reject, SynonymEntry
 from kosparse.steps import STEPS
 from pipelines import outputs
-from pipelines.local_services import LocalServices
 from tests.pipelines.conftest import LLM_KEY
 
 pytestmark = pytest.mark.services
@@ -86,29 +85,26 @@ def test_our_encoder_and_plain_sentence_transformers_agree(finished_run):
     assert ours == pytest.approx(theirs, abs=1e-4)
 
 
-def test_outputs_are_mirrored_and_the_model_is_registered(finished_run):
+def test_outputs_are_mirrored_and_the_model_is_registered(finished_run, services):
     import mlflow
 
     from kosparse.adapters.store_s3 import open_store
 
-    with LocalServices.of_home(finished_run.home) as services, pytest.MonkeyPatch.context() as patch:
-        for name, value in services.environment().items():
-            patch.setenv(name, value)
-        keys = open_store().list("mlpipeline", f"v2/artifacts/kosparse/{finished_run.folder.name}/")
-        assert any(key.endswith("filter-pairs/kept") for key in keys)
-        assert any("/train-sparse/model/" in key for key in keys)
+    keys = open_store().list("mlpipeline", f"v2/artifacts/kosparse/{finished_run.folder.name}/")
+    assert any(key.endswith("filter-pairs/kept") for key in keys)
+    assert any("/train-sparse/model/" in key for key in keys)
 
-        client = mlflow.MlflowClient(services.environment()["MLFLOW_TRACKING_URI"])
-        version = client.get_model_version_by_alias("kosparse", "challenger")
-        assert version.version == str(finished_run.summary["registry"]["version"])
-        assert version.tags["validation_status"] == "pending"
-        runs = client.search_runs(
-            [experiment.experiment_id for experiment in client.search_experiments()],
-            f"tags.`kosparse.run_id` = '{finished_run.folder.name}'",
-        )
-        names = {run.info.run_name for run in runs}
-        assert {"train_sparse", "evaluate"} <= names
-        assert {run.info.status for run in runs} == {"FINISHED"}
+    client = mlflow.MlflowClient(services["MLFLOW_TRACKING_URI"])
+    version = client.get_model_version_by_alias("kosparse", "challenger")
+    assert version.version == str(finished_run.summary["registry"]["version"])
+    assert version.tags["validation_status"] == "pending"
+    runs = client.search_runs(
+        [experiment.experiment_id for experiment in client.search_experiments()],
+        f"tags.`kosparse.run_id` = '{finished_run.folder.name}'",
+    )
+    names = {run.info.run_name for run in runs}
+    assert {"train_sparse", "evaluate"} <= names
+    assert {run.info.status for run in runs} == {"FINISHED"}
 
 
 def test_lineage_names_corpus_prompts_and_language_model(finished_run):
