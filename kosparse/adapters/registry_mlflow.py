@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import kosparse
 from kosparse.adapters.mlflow_rest import unreachable
+from kosparse.adapters.package_source import copy_source
 from kosparse.adapters.tracking_mlflow import RUN_TAG, MlflowTracker, metric_name, quoted
 from kosparse.errors import InputError
 from kosparse.ports import ModelVersion
@@ -27,6 +28,8 @@ _ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+_NEEDED = "kosparse.sparse.morpheme_modules"
+"""The module of the classes that a model over morphemes is loaded with."""
 _PYFUNC = Path(__file__).parent / "pyfunc_model.py"
 _REQUIREMENTS = ("mlflow", "sentence-transformers", "transformers", "torch", "safetensors", "numpy", "pandas", "scipy")
 _PACKAGE_REQUIREMENTS = ("kiwipiepy", "pydantic", "tokenizers")
@@ -89,7 +92,9 @@ class MlflowRegistry:
 
         ours = needs_kosparse(folder)
         mlflow.set_tracking_uri(self.uri)
-        with mlflow.start_run(run_id=parent, log_system_metrics=False):
+        with tempfile.TemporaryDirectory() as code, mlflow.start_run(run_id=parent, log_system_metrics=False):
+            if ours:
+                copy_source(_NEEDED, Path(code))
             logged = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(_PYFUNC),
@@ -97,7 +102,7 @@ class MlflowRegistry:
                 signature=_signature(),
                 input_example=(pd.DataFrame({"text": ["셀 보호를 설정합니다."]}), {"kind": "query"}),
                 pip_requirements=_requirements(_REQUIREMENTS + (_PACKAGE_REQUIREMENTS if ours else ())),
-                code_paths=[str(Path(kosparse.__file__).parent)] if ours else None,
+                code_paths=[f"{code}/kosparse"] if ours else None,
             )
         # Leaving the block closed the run, but the pipeline goes on.
         self._client.update_run(parent, status="RUNNING")

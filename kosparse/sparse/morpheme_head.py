@@ -114,7 +114,7 @@ def calibrated_head(rows: Tensor, states: EncoderStates, cache: Path) -> tuple[M
 def replace_mean(head: MorphemeHead, rows: Tensor, centers: Tensor) -> None:
     """Give a calibrated head other mean rows, standardised over passages; what the peak rows say stays.
 
-    Units that tell passages apart better than others count for more: by the root of their spread.
+    Units that tell passages apart better than others count for more: by their spread.
 
     Args:
         head: As ``calibrated_head`` made it.
@@ -124,7 +124,7 @@ def replace_mean(head: MorphemeHead, rows: Tensor, centers: Tensor) -> None:
     old = (centers @ head.mean.T).mean(0) + _MEAN_SHARE * _SHIFT
     level = centers @ rows.T
     spread = level.std(0, correction=0)
-    share = _MEAN_SHARE * (spread / spread.mean().clamp(min=1e-9)).sqrt()
+    share = _MEAN_SHARE * spread / spread.mean().clamp(min=1e-9)
     mean, bias = _standardised(level, rows, share)
     head.mean.copy_(mean)
     head.bias.add_(old + bias)

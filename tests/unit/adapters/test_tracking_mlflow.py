@@ -189,5 +189,7 @@ def test_a_model_over_morphemes_brings_the_package_along(server, client, report,
     frame = mlflow.pyfunc.load_model(folder).predict(pd.DataFrame({"text": ["셀 보호"]}), params={"kind": "query"})
 
     assert frame["weights"][0] == {"셀": 1.0, "보호": 1.0}
-    assert (tmp_path / "got" / "code" / "kosparse" / "sparse" / "morpheme_modules.py").is_file()
+    code = tmp_path / "got" / "code"
+    assert (code / "kosparse" / "sparse" / "morpheme_modules.py").is_file()
+    assert not (code / "kosparse" / "synonyms").exists(), "what encoding does not need stays here"
     assert any(line.startswith("kiwipiepy==") for line in (tmp_path / "got" / "requirements.txt").read_text().split())
