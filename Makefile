@@ -38,12 +38,15 @@ promote: setup-test ## make a version the champion if the policy's gates hold [V
 rollback: setup-test ## give the champion's alias back to the version before [REASON=]
 	@$(REGISTRY) rollback --reason "$(REASON)"
 
-.PHONY: test test-units test-graph test-all check
+SERVERS = tests/unit/adapters tests/unit/services tests/unit/commands tests/k8s tests/images
+.PHONY: test test-units test-servers test-graph test-all check
 test: setup-test ## unit, component and whole-graph tests (minutes, no network after set-up)
-	@$(MAKE) --no-print-directory -j2 test-graph test-units
+	@$(MAKE) --no-print-directory -j3 test-graph test-units test-servers
 
 test-units:
-	@$(PY) -m pytest -m "not slow" --ignore=tests/pipelines
+	@$(PY) -m pytest -m "not slow" --ignore=tests/pipelines $(addprefix --ignore=,$(SERVERS))
+test-servers: # these wait for processes they start, so they run beside the others
+	@$(PY) -m pytest -m "not slow" $(SERVERS)
 
 test-graph: # one process: its tests look at one run
 	@$(PY) -m pytest -m "not slow" tests/pipelines
