@@ -50,7 +50,7 @@ class DiscoverSynonymsConfig(LlmStepConfig):
     """Only pairs at least this sure are extended."""
     labelled_pairs: int = Field(default=40, ge=0)
     """As in verify_synonyms, whose answers are then found in the cache."""
-    budget_seconds: float = Field(default=30.0, gt=0)
+    budget_seconds: float = Field(default=20.0, gt=0)
     max_tokens: int = Field(default=96, ge=1)
 
 

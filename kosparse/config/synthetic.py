@@ -89,7 +89,7 @@ class FilterPairsConfig(LlmStepConfig):
     round_trip_rank: int = Field(default=50, ge=0)
     """The passage must be among the best so many for its query under BM25; 0 switches it off."""
     judge: bool = True
-    max_judged: int = Field(default=32, ge=0)
+    max_judged: int = Field(default=24, ge=0)
     excerpt_characters: int = Field(default=300, ge=50)
     """What the judge is shown; the value of generate_queries shows it what the query was written from."""
     min_judge_score: float = Field(default=-2.0)
