@@ -32,7 +32,7 @@ class VerifySynonymsConfig(LlmStepConfig):
     """Candidates the LLM is asked about."""
     labelled: str = ""
     """A TSV of labelled pairs (ko, en, label, kind, evidence); empty uses those that ship."""
-    labelled_pairs: int = Field(default=40, ge=0)
+    labelled_pairs: int = Field(default=32, ge=0)
     """Labelled pairs the LLM is asked about, to calibrate its answers."""
     budget_seconds: float = Field(default=120.0, gt=0)
     temperature: float = Field(default=0.0, ge=0, le=2)
@@ -48,7 +48,7 @@ class DiscoverSynonymsConfig(LlmStepConfig):
     per_term: int = Field(default=2, ge=1, le=10)
     min_p: float = Field(default=0.9, ge=0, le=1)
     """Only pairs at least this sure are extended."""
-    labelled_pairs: int = Field(default=40, ge=0)
+    labelled_pairs: int = Field(default=32, ge=0)
     """As in verify_synonyms, whose answers are then found in the cache."""
     budget_seconds: float = Field(default=20.0, gt=0)
     max_tokens: int = Field(default=96, ge=1)
