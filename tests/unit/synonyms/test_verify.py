@@ -23,7 +23,7 @@ def test_answers_decide_where_features_cannot(labelled, knowing):
     assert cell.log_odds == {"ko": 2.944, "en": 2.944}  # ln(.95 / .05)
     assert cell.provenance.model == "fake-model"
     assert report["combiner"] == "features+llm"
-    assert report["asked_labelled"] == 40
+    assert report["asked_labelled"] == 32
     assert report["with_llm"]["auroc"] > report["same_pairs_without_llm"]["auroc"]
     assert report["with_llm"]["precision"] == pytest.approx(0.9, abs=0.1)
 
