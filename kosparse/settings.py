@@ -12,6 +12,9 @@ from pathlib import Path
 
 from kosparse.errors import ConfigError
 
+EFFORTS = ("low", "medium", "high")
+"""How long a model that thinks first may think."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -97,11 +100,11 @@ def settings() -> Settings:
 
 def _effort() -> str:
     effort = os.environ.get("LLM_REASONING_EFFORT", "")
-    if effort not in ("", "low", "medium", "high"):
+    if effort and effort not in EFFORTS:
         raise ConfigError(
             f"there is no reasoning effort {effort!r}",
             where="LLM_REASONING_EFFORT",
-            fix="Choose of low, medium, high, or unset it.",
+            fix=f"Choose of {', '.join(EFFORTS)}, or unset it.",
         )
     return effort
 

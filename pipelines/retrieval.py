@@ -15,9 +15,6 @@ UNCACHED = ("check_prerequisites", "serve_llm", "release_llm", "register_model",
 """Steps that act on the world: a cached result would be a lie."""
 
 
-TOLERATIONS = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
-"""Of what GPU nodes usually keep other pods away with."""
-
 ANY_NODE: dict[str, str] = {}
 
 _COMPONENTS = components.load()
@@ -60,7 +57,7 @@ def kosparse_pipeline(
     gpus: int = 1,
     gpu_type: str = "nvidia.com/gpu",
     node_selector: dict = ANY_NODE,
-    tolerations: list = TOLERATIONS,
+    tolerations: list = defaults.ServeLlmConfig().tolerations,
     s3_secret: str = "kosparse-s3",
     llm_secret: str = "kosparse-llm",
 ) -> None:

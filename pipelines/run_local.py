@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from pipelines import outputs, recipes, summary
 from pipelines.compile import compile_pipeline
 from pipelines.live import Board, Display
 from pipelines.local_services import LocalServices, single_run
+from pipelines.revision import git_sha
 
 HOME = Path(".kosparse")
 """Runs and service data, in the project folder."""
@@ -136,15 +136,7 @@ def _new_run(home: Path) -> Path:
 
 
 def _identity(run: Path) -> dict[str, str]:
-    return {"KOSPARSE_RUN_ID": run.name, "KOSPARSE_EVENTS": str(run / "events.jsonl"), "KOSPARSE_GIT_SHA": _git_sha()}
-
-
-def _git_sha() -> str:
-    """The commit: told by the image in a container, where there is no git, else asked of git."""
-    told = settings().git_sha
-    if told or not shutil.which("git"):
-        return told
-    return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    return {"KOSPARSE_RUN_ID": run.name, "KOSPARSE_EVENTS": str(run / "events.jsonl"), "KOSPARSE_GIT_SHA": git_sha()}
 
 
 def _run_worker(run: Path, package: Path, environment: Mapping[str, str], board: Board) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from pipelines import recipes
 from pipelines.cluster import Cluster
 from pipelines.compile import compile_pipeline
 from pipelines.deployment import Placement
+from pipelines.revision import git_sha
 
 INPUTS = ("corpus", "queries", "qrels")
 PLACES = tuple(field.name for field in fields(Placement))
@@ -124,9 +124,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _version(package: Path) -> str:
     """The commit where there is one, and a hash of the package: equal packages have equal names."""
     digest = hashlib.sha256(package.read_bytes()).hexdigest()[:8]
-    told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    commit = told.stdout.strip() if told.returncode == 0 else ""
-    return f"{commit}-{digest}" if commit else digest
+    return "-".join(filter(None, (git_sha()[:12], digest)))
 
 
 if __name__ == "__main__":

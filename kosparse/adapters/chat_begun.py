@@ -19,14 +19,16 @@ from kosparse.records import Completion
 async def begun_answer(client: openai.AsyncOpenAI, server: Server, draft: Draft) -> Completion:
     """The first token of the answer, with its alternatives; empty from a server that cannot do this."""
     chat = await tokenized(server.base_url, server.api_key, {"model": server.model, "messages": draft.messages})
-    opening = {"model": server.model, "prompt": FINAL, "add_special_tokens": False}
-    begun = await tokenized(server.base_url, server.api_key, opening)
-    if chat is None or begun is None:
+    if not server.opening:
+        asked = {"model": server.model, "prompt": FINAL, "add_special_tokens": False}
+        found = await tokenized(server.base_url, server.api_key, asked)
+        server.opening = found.tokens if found else []
+    if chat is None or not server.opening:
         return Completion(text="", finish_reason="length")
     request = draft.request
     response = await client.completions.create(
         model=server.model,
-        prompt=[*chat.tokens, *begun.tokens],
+        prompt=[*chat.tokens, *server.opening],
         max_tokens=1,
         temperature=request.temperature,
         top_p=request.top_p,

@@ -28,6 +28,8 @@ class Server:
     """It holds answers to a JSON schema: believed until an answer shows otherwise."""
     thinks_first: bool = False
     """Its answers begin with reasoning: a label question showed it."""
+    opening: list[int] = field(default_factory=list)
+    """Tokens that open the answer behind the reasoning, once they are known."""
 
     def refuses_schemas(self, message: str) -> bool:
         """Whether a refusal is about the schema; from then on none is sent."""
@@ -64,9 +66,8 @@ def improve(draft: Draft, answer: Completion, server: Server, sent_with_grammar:
     one more draw; after that the parser that reads it has the last word.
     """
     cut = answer.finish_reason == "length"
-    if not answer.text and cut and draft.request.top_logprobs:
-        server.thinks_first = True
     if not answer.text:
+        server.thinks_first |= cut and bool(draft.request.top_logprobs)
         draft.draw += 1
         draft.room = min(draft.room * 2, _MOST_ROOM) if cut else draft.room
         return "reasoning took all the tokens" if cut else "the content was null or empty"

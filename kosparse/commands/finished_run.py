@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,11 @@ from kosparse.config import BuildTrainingSetConfig, TrainSparseConfig
 from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.errors import InputError
 from kosparse.evaluation.ablation import Baseline, SeedResult, Variant
-from kosparse.evaluation.bm25 import Bm25
-from kosparse.evaluation.cross_script import DictionaryExpansion, cross_script
+from kosparse.evaluation.cross_script import cross_script, expanded_morphemes
 from kosparse.evaluation.judgements import Judgements, load_real
 from kosparse.evaluation.metrics import PRIMARY, evaluate_run, mean
 from kosparse.evaluation.ranking import Run
-from kosparse.evaluation.systems import Texts, dense_system, sparse_run
+from kosparse.evaluation.systems import System, Texts, bm25_system, dense_system, sparse_run
 from kosparse.jsonl import read_json, read_records
 from kosparse.records import AlignedText, Document, Passage, SynonymCandidate, SynonymEntry
 from kosparse.settings import settings
@@ -134,23 +133,26 @@ class FinishedRun:
         """BM25, BM25 whose queries are expanded by the dictionary, and the dense encoder."""
         from kosparse.adapters.embedder import open_embedder
 
-        def dense(queries: dict[str, str], texts: dict[str, str], passages: list[Passage]) -> Run:
-            asked = Texts(list(queries), list(queries.values()))
-            cut = Texts([row.id for row in passages], [row.text for row in passages])
-            return dense_system(asked, cut, [row.document_id for row in passages], embedder, _DEPTH).run
+        embedder = open_embedder()
 
-        def bm25(queries: dict[str, str], texts: dict[str, str], passages: list[Passage]) -> Run:
-            return _bm25(queries, texts, list)
+        def bm25(asked: Texts, whole: Texts, passages: list[Passage]) -> System:
+            return bm25_system(asked, whole, content_morphemes_of, _DEPTH)
 
-        def expanded(queries: dict[str, str], texts: dict[str, str], passages: list[Passage]) -> Run:
-            return _bm25(queries, texts, expansion)
+        def expanded(asked: Texts, whole: Texts, passages: list[Passage]) -> System:
+            expand = partial(expanded_morphemes, entries=self.dictionary)
+            return bm25_system(asked, whole, content_morphemes_of, _DEPTH, analyse_queries=expand)
 
-        embedder, expansion = open_embedder(), DictionaryExpansion(self.dictionary)
+        def dense(asked: Texts, whole: Texts, passages: list[Passage]) -> System:
+            cut = _texts({row.id: row.text for row in passages})
+            return dense_system(asked, cut, [row.document_id for row in passages], embedder, _DEPTH)
+
         found = []
         for system, search in (("bm25_kiwi", bm25), ("bm25_dictionary", expanded), ("dense", dense)):
-            run = search(self.judged.queries, self.texts, self.passages)
+            run = search(_texts(self.judged.queries), _texts(self.texts), self.passages).run
             crossed = {
-                each.name: search(each.queries, each.documents(self.texts), each.passages(self.passages))
+                each.name: search(
+                    _texts(each.queries), _texts(each.documents(self.texts)), each.passages(self.passages)
+                ).run
                 for each in self.cross_script
             }
             metric = mean(evaluate_run(self.judged.qrels, run)[PRIMARY])
@@ -185,7 +187,5 @@ def _search(model: SparseModel, queries: dict[str, str], passages: Sequence[Pass
     return run, weights.nnz / weights.shape[0]
 
 
-def _bm25(queries: dict[str, str], texts: dict[str, str], expand: DictionaryExpansion | type[list[str]]) -> Run:
-    index = Bm25(list(texts), content_morphemes_of(list(texts.values())))
-    tokens = content_morphemes_of(list(queries.values()))
-    return {name: index.search(expand(asked), _DEPTH) for name, asked in zip(queries, tokens, strict=True)}
+def _texts(texts: dict[str, str]) -> Texts:
+    return Texts(list(texts), list(texts.values()))

@@ -15,6 +15,7 @@ from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.corpus.passages import split_document
 from kosparse.evaluation.judgements import Judgements
 from kosparse.records import AlignedText, Document, Passage, SynonymEntry
+from kosparse.synthetic.substitution import Lexicon
 
 KO_EN, EN_KO = "ko_en", "en_ko"
 _COVERED = 0.5
@@ -99,30 +100,18 @@ def _relevant(grades: Mapping[str, int]) -> set[str]:
     return {name for name, grade in grades.items() if grade > 0}
 
 
-class DictionaryExpansion:
-    """What a search engine's synonym filter does to a query: the other side of every term it holds is added.
+def expanded_morphemes(
+    queries: Sequence[str], entries: Iterable[SynonymEntry], threshold: float = 0.8
+) -> list[list[str]]:
+    """What a search engine's synonym filter makes of queries: morphemes, and those of every term's other side.
 
     Args:
+        queries: Texts.
         entries: The dictionary.
-        threshold: Entries below this probability are left out.
+        threshold: Entries below this probability are left out, unless they are curated.
     """
-
-    def __init__(self, entries: Sequence[SynonymEntry], threshold: float = 0.8) -> None:
-        chosen = [entry for entry in entries if entry.curated or entry.p >= threshold]
-        sides = content_morphemes_of([side for entry in chosen for side in (entry.ko, entry.en)])
-        self._others: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        for ko, en in zip(sides[::2], sides[1::2], strict=True):
-            for side, other in ((ko, en), (en, ko)):
-                if side:
-                    self._others[tuple(side)] += other
-        self._longest = max(map(len, self._others), default=0)
-
-    def __call__(self, tokens: Sequence[str]) -> list[str]:
-        """The tokens, then those of the synonyms of every run of tokens that is a term."""
-        added = [
-            other
-            for start in range(len(tokens))
-            for end in range(start + 1, min(len(tokens), start + self._longest) + 1)
-            for other in self._others.get(tuple(tokens[start:end]), ())
-        ]
-        return [*tokens, *dict.fromkeys(added)]
+    lexicon = Lexicon(entry for entry in entries if entry.curated or entry.p >= threshold)
+    others = [[term for match in lexicon.matches(query) for _, term in match.counterparts] for query in queries]
+    cut = iter(content_morphemes_of([term for terms in others for term in terms]))
+    added = [[token for _ in terms for token in next(cut)] for terms in others]
+    return [own + more for own, more in zip(content_morphemes_of(queries), added, strict=True)]

@@ -37,12 +37,14 @@ class Texts:
     texts: list[str]
 
 
-def bm25_system(queries: Texts, documents: Texts, analyse: Analyse, depth: int) -> System:
-    """BM25 over whole documents."""
+def bm25_system(
+    queries: Texts, documents: Texts, analyse: Analyse, depth: int, *, analyse_queries: Analyse | None = None
+) -> System:
+    """BM25 over whole documents; queries are analysed as documents are unless told otherwise."""
     started = time.monotonic()
     index = Bm25(documents.ids, analyse(documents.texts))
     indexed = time.monotonic()
-    tokens = analyse(queries.texts)
+    tokens = (analyse_queries or analyse)(queries.texts)
     run = {query_id: index.search(query, depth) for query_id, query in zip(queries.ids, tokens, strict=True)}
     finished = time.monotonic()
     cost = Efficiency(index_bytes=index.postings * 8, **_seconds(started, indexed, finished, len(queries.ids)))

@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-EFFORTS = ("low", "medium", "high")
 FINAL = "<|channel|>final<|message|>"
 """Appended to a prompt, it makes the next token the answer's first."""
 

@@ -15,6 +15,7 @@ from kosparse.llm.memory import MemoryWatch
 from kosparse.llm.quantization import measure
 from kosparse.ports import ChatRequest, never
 from kosparse.records import Completion, Reject
+from kosparse.settings import EFFORTS
 
 _TURN = "\n\nuser:"
 """Where a model without a chat template begins to write the other side's part."""
@@ -49,11 +50,11 @@ class TransformersChat:
         batch_size: int = 8,
         reasoning_effort: str = "low",
     ) -> None:
-        if reasoning_effort not in harmony.EFFORTS:
+        if reasoning_effort not in EFFORTS:
             raise ConfigError(
                 f"there is no reasoning effort {reasoning_effort!r}",
                 where="reasoning_effort",
-                fix=f"Choose of {', '.join(harmony.EFFORTS)}.",
+                fix=f"Choose of {', '.join(EFFORTS)}.",
             )
         self._model, self._tokenizer, self._batch_size = model, _for_batches(tokenizer), batch_size
         self._effort, self._harmony = reasoning_effort, harmony.speaks_harmony(tokenizer)

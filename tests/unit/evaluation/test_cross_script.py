@@ -1,6 +1,6 @@
 import pytest
 
-from kosparse.evaluation.cross_script import DictionaryExpansion, cross_script
+from kosparse.evaluation.cross_script import cross_script, expanded_morphemes
 from kosparse.evaluation.judgements import Judgements
 from kosparse.records import AlignedText, Passage, SynonymEntry
 
@@ -56,20 +56,21 @@ def test_without_parallel_text_there_is_no_direction():
 
 
 @pytest.mark.parametrize(
-    ("tokens", "expected"),
+    ("query", "expected"),
     [
-        (["매크로", "보안"], ["매크로", "보안", "macro"]),
-        (["피벗", "테이블", "셀"], ["피벗", "테이블", "셀", "pivot", "table", "cell"]),
-        (["macro"], ["macro", "매크로"]),
-        (["표"], ["표"]),
-        ([], []),
+        ("매크로 보안", ["매크로", "보안", "macro"]),
+        ("피벗 테이블의 셀", ["피벗", "테이블", "셀", "pivot", "table", "cell"]),
+        ("macro", ["macro", "매크로"]),
+        ("표", ["표"]),
+        ("", []),
     ],
 )
-def test_the_other_side_of_every_term_is_added(tokens, expected):
+def test_the_other_side_of_every_term_is_added(query, expected):
     entries = [
         SynonymEntry(ko="매크로", en="macro", p=0.9),
         SynonymEntry(ko="셀", en="cell", p=0.2, curated=True),
         SynonymEntry(ko="피벗 테이블", en="pivot table", p=0.95),
+        SynonymEntry(ko="테이블", en="desk", p=0.95),
         SynonymEntry(ko="표", en="chart", p=0.4),
     ]
-    assert DictionaryExpansion(entries)(tokens) == expected
+    assert expanded_morphemes(["표", query], entries) == [["표"], expected], "the longest term alone"

@@ -16,7 +16,9 @@ from kosparse.services.vllm import PYTHON, VllmServer
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1200),
-    pytest.mark.skipif(not PYTHON.exists(), reason="vLLM has an environment of its own; make test-all sets it up"),
+    pytest.mark.skipif(
+        not PYTHON.exists(), reason="there is no .venvs/vllm to serve with: run make test-all, which makes it first"
+    ),
 ]
 
 
@@ -58,6 +60,17 @@ def test_the_prompt_is_written_in_harmonys_own_vocabulary(server):
         used.append(response.json()["usage"]["prompt_tokens"])
     # One token and four, as openai_harmony has them; the tiny tokenizer would make 1 and 22 of them.
     assert used[1] - used[0] == 3
+
+
+def test_a_label_question_is_answered_behind_the_opened_answer(server):
+    asked = ChatRequest(
+        ({"role": "user", "content": "셀은 cell입니까? 예 또는 아니오."},), max_tokens=1, top_logprobs=5
+    )
+
+    [(_, answer)] = chat(server).complete([asked])
+
+    assert isinstance(answer, Completion), answer
+    assert len(answer.first_token_logprobs) >= 5 and "<|channel|>" not in answer.first_token_logprobs
 
 
 def test_it_stops(server):
