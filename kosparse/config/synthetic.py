@@ -62,7 +62,7 @@ class GenerateHardNegativesConfig(LlmStepConfig):
 
     prompts_used: ClassVar[tuple[str, ...]] = ("generate_hard_negatives",)
 
-    max_pairs: int = Field(default=4, ge=0)
+    max_pairs: int = Field(default=2, ge=0)
     error_types: list[Literal["other_entity", "other_aspect", "other_condition", "no_answer"]] = Field(
         default=["other_entity", "other_aspect", "other_condition", "no_answer"], min_length=1
     )

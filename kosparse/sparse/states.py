@@ -18,7 +18,10 @@ from torch import Tensor
 from kosparse.jsonl import read_json, write_json
 from kosparse.progress import Bar
 
-_BATCH_TOKENS = 4096
+_BATCH_TOKENS = {"cpu": 1024}
+"""Padded tokens of a batch, by device: a processor is fastest where a layer's activations stay in its cache."""
+_MOST_BATCH_TOKENS = 16384
+"""Of any other device."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,8 @@ def read(model: Any, pieces: Sequence[NDArray[np.int32]], pad: int) -> Iterator[
     """
     bar = Bar("reading", len(pieces), "texts")
     encoder = model.base_model.eval()
-    for rows in length_groups([len(ids) for ids in pieces], _BATCH_TOKENS):
+    most = _BATCH_TOKENS.get(encoder.device.type, _MOST_BATCH_TOKENS)
+    for rows in length_groups([len(ids) for ids in pieces], most):
         longest = len(pieces[rows[0]])
         ids = torch.full((len(rows), longest), pad)
         mask = torch.zeros((len(rows), longest), dtype=torch.long)

@@ -78,7 +78,7 @@ def test_a_model_that_is_not_there_is_told_with_what_to_do(tmp_path, monkeypatch
 def test_long_texts_share_a_batch_with_fewer_others():
     texts = {"a": "x" * 10, "b": "x" * 4000, "c": "x" * 4000, "d": "x" * 8000, "e": "x" * 20000}
     # 4000 characters x 3 texts would be over 8192; 8000 and 20000 stand alone.
-    assert batches(list("abcde"), texts) == [["a", "b"], ["c"], ["d"], ["e"]]
+    assert batches(list("abcde"), texts, 8192) == [["a", "b"], ["c"], ["d"], ["e"]]
 
 
 def test_vectors_made_elsewhere_are_kept_only_when_they_are_the_models_own(opened, monkeypatch):

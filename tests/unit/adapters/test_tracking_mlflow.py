@@ -1,6 +1,5 @@
 """Runs and the registry against a real MLflow server."""
 
-import os
 import socket
 import time
 
@@ -21,17 +20,12 @@ def model(tmp_path_factory):
     return write_tiny_sparse_encoder(tmp_path_factory.mktemp("model"))
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A server that keeps its artifacts on disk; nothing of it in this process's environment."""
-    from kosparse.services.mlflow import MlflowServer
-
-    given = {name: value for name, value in os.environ.items() if name != "S3_ENDPOINT"}
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI"):
-            patch.delenv(name, raising=False)
-        with MlflowServer(tmp_path_factory.mktemp("mlflow"), given) as running:
-            yield running.uri
+@pytest.fixture
+def server(mlflow_server, monkeypatch):
+    """The server; nothing of it in this process's environment."""
+    for name in ("MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    return mlflow_server
 
 
 @pytest.fixture

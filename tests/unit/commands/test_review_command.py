@@ -1,6 +1,5 @@
 """Review, promotion and rollback against a real MLflow server."""
 
-import os
 import threading
 
 import httpx
@@ -15,13 +14,9 @@ from tests.unit.evaluation.test_review import measured
 pytestmark = pytest.mark.services
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    from kosparse.services.mlflow import MlflowServer
-
-    given = {name: value for name, value in os.environ.items() if name != "S3_ENDPOINT"}
-    with MlflowServer(tmp_path_factory.mktemp("mlflow"), given) as running:
-        yield running.uri
+@pytest.fixture
+def server(mlflow_server):
+    return mlflow_server
 
 
 @pytest.fixture
