@@ -19,10 +19,17 @@ setup-test:
 	@bash requirements/setup.sh main mlflow
 
 .PHONY: run
-run: ## the whole pipeline on this machine [CORPUS= QUERIES= QRELS= RECIPE=small SET="step.key=value ..."]
+run: ## the whole pipeline on this machine [CORPUS= QUERIES= QRELS= QUERY_LOG= RECIPE=small SET="step.key=value ..."]
 	@bash requirements/setup.sh $(if $(LLM_BASE_URL),main mlflow,all)
 	@$(PY) -m pipelines.run_local --recipe "$(RECIPE)" --corpus "$(CORPUS)" --queries "$(QUERIES)" --qrels "$(QRELS)" \
-	  $(foreach setting,$(SET),--set '$(setting)')
+	  --query-log "$(QUERY_LOG)" $(foreach setting,$(SET),--set '$(setting)')
+
+.PHONY: pairs
+pairs: ## synthetic pairs alone, as a dataset to look at [CORPUS= OUTPUT=pairs QUERY_LOG= DICTIONARY= SET="step.key=value ..."]
+	@bash requirements/setup.sh $(if $(LLM_BASE_URL),main mlflow,all)
+	@$(PY) -m pipelines.local_services --llm $(PY) -m kosparse.cli pairs --output "$(or $(OUTPUT),pairs)" \
+	  --corpus "$(or $(CORPUS),$$($(PY) -m kosparse.cli sample))" --query-log "$(QUERY_LOG)" \
+	  $(if $(DICTIONARY),--dictionary "$(DICTIONARY)") $(foreach setting,$(SET),--set '$(setting)')
 
 .PHONY: mlflow
 mlflow: setup-test ## bring the MLflow UI up again on the data that was kept
@@ -61,11 +68,14 @@ check: setup-test manifests-check ## ruff, mypy, layers, prompts and manifests
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(PY) -m pytest tests/unit/test_layers.py tests/unit/prompts
 
-.PHONY: estimate bench-llm
+.PHONY: estimate bench-pairs bench-llm
 estimate: setup-test ## calls, tokens, hours and money before a run [CORPUS= RECIPE= SET= LLM_PRICE_INPUT= LLM_PRICE_OUTPUT=]
 	@$(PY) -c 'import json, sys; from pipelines import recipes; print(json.dumps(recipes.arguments(sys.argv[1], sys.argv[2:])))' \
 	  "$(RECIPE)" $(foreach setting,$(SET),'$(setting)') \
 	  | $(PY) -m kosparse.cli estimate --corpus "$(or $(CORPUS),$$($(PY) -m kosparse.cli sample))" --config -
+
+bench-pairs: setup-test ## the filters of synthetic pairs against labels made by hand [JUDGE=1 with LLM_BASE_URL=]
+	@$(PY) -m benchmarks.bench_pairs $(if $(JUDGE),--judge)
 
 bench-llm: setup-test ## the language model client and its cache, measured [DISTILABEL=python that has distilabel]
 	@$(PY) -m benchmarks.bench_llm_cache
@@ -77,7 +87,7 @@ compile: setup-test ## compile the pipeline package to pipelines/kosparse.yaml [
 
 SUBMIT = $(PY) -m pipelines.submit --host "$(HOST)" --namespace "$(NAMESPACE)" --experiment "$(EXPERIMENT)" \
   --service-account "$(SERVICE_ACCOUNT)" --recipe "$(RECIPE)" --corpus "$(CORPUS)" --queries "$(QUERIES)" \
-  --qrels "$(QRELS)" $(if $(PARAMETERS),--parameters "$(PARAMETERS)") $(if $(GPUS),--gpus $(GPUS)) \
+  --qrels "$(QRELS)" --query-log "$(QUERY_LOG)" $(if $(PARAMETERS),--parameters "$(PARAMETERS)") $(if $(GPUS),--gpus $(GPUS)) \
   $(if $(DRY_RUN),--dry-run) \
   $(foreach setting,$(SET),--set '$(setting)')
 

@@ -50,6 +50,13 @@ class Query(Row):
     text: str
 
 
+class LoggedQuery(Query):
+    """A query of a search engine's log."""
+
+    count: int = Field(default=1, ge=0)
+    """How often it was asked."""
+
+
 class Qrel(Row):
     """A relevance judgement: 0 is judged not relevant, higher is more relevant."""
 

@@ -1,7 +1,8 @@
 """The services of a local run: those the environment does not name are started here, on loopback.
 
 ``python -m pipelines.local_services`` (``make mlflow``) brings S3 store and MLflow up again on the data
-that was kept, until Ctrl-C; followed by a command (``make review``), for as long as that command takes.
+that was kept, until Ctrl-C; followed by a command (``make review``), for as long as that command takes. With ``--llm``
+(``make pairs``) the language model comes up as well.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ from typing import Any, Self
 
 from rich.console import Console
 
+from kosparse.config import ServeLlmConfig
 from kosparse.errors import KosparseError, ResourceError, ServiceError
 from kosparse.settings import settings
 from pipelines import outputs
+
+_LLM = "--llm"
 
 
 @contextmanager
@@ -59,9 +63,9 @@ class LocalServices:
         self._environment: dict[str, str] = {}
 
     @classmethod
-    def of_home(cls, home: Path) -> Self:
-        """S3 store and MLflow only, on the data of earlier runs."""
-        return cls(home / "services", home / "services", None, Console(stderr=True, highlight=False))
+    def of_home(cls, home: Path, serve_llm: Mapping[str, Any] | None = None) -> Self:
+        """On the data of earlier runs; S3 store and MLflow only, unless it is said which language model to serve."""
+        return cls(home / "services", home / "services", serve_llm, Console(stderr=True, highlight=False))
 
     def __enter__(self) -> Self:
         try:
@@ -184,11 +188,13 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def main(command: Sequence[str] = (), home: Path = Path(".kosparse")) -> int:
-    """Keep S3 store and MLflow up until the command ends, or Ctrl-C when there is none; return the exit status."""
+    """Keep the services up until the command ends, or Ctrl-C when there is none; return the exit status."""
+    served = ServeLlmConfig.defaults() if command[:1] == [_LLM] else None
+    command = command[1:] if served else command
     try:
-        if command and settings().mlflow_uri:
+        if command and settings().mlflow_uri and not served:
             return subprocess.run(command, check=False).returncode
-        with single_run(home), LocalServices.of_home(home.resolve()) as services:
+        with single_run(home), LocalServices.of_home(home.resolve(), served) as services:
             if command:
                 return subprocess.run(command, check=False, env={**os.environ, **services.environment()}).returncode
             print(f"open {services.environment().get('MLFLOW_TRACKING_URI', settings().mlflow_uri)} (Ctrl-C stops it)")

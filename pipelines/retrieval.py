@@ -28,6 +28,7 @@ def kosparse_pipeline(
     corpus: str,
     queries: str = "",
     qrels: str = "",
+    query_log: str = "",
     check_prerequisites: dict = defaults.CheckPrerequisitesConfig.defaults(),
     ingest_corpus: dict = defaults.IngestCorpusConfig.defaults(),
     prepare_backbone: dict = defaults.PrepareBackboneConfig.defaults(),
@@ -67,6 +68,7 @@ def kosparse_pipeline(
         corpus: Where the documents are: a folder, a file or ``s3://bucket/key``.
         queries: Real queries for evaluation; empty when there are none.
         qrels: Relevance judgements for those queries; empty when there are none.
+        query_log: What people typed, one per line or a CSV with counts; empty when there is none.
         check_prerequisites: ``CheckPrerequisitesConfig``.
         ingest_corpus: ``IngestCorpusConfig``.
         prepare_backbone: ``PrepareBackboneConfig``.
@@ -110,7 +112,9 @@ def kosparse_pipeline(
 
     with dsl.ExitHandler(task("stop_llm", stop_llm), name="everything"):
         checked = task("check_prerequisites", check_prerequisites, corpus=corpus)
-        ingested = task("ingest_corpus", ingest_corpus, corpus=corpus, queries=queries, qrels=qrels).after(checked)
+        ingested = task(
+            "ingest_corpus", ingest_corpus, corpus=corpus, queries=queries, qrels=qrels, query_log=query_log
+        ).after(checked)
         documents, passages = ingested.outputs["documents"], ingested.outputs["passages"]
         parallel, evaluation = ingested.outputs["parallel"], ingested.outputs["evaluation"]
         prepared = task("prepare_backbone", prepare_backbone, passages=passages, parallel=parallel)
@@ -137,7 +141,9 @@ def kosparse_pipeline(
         written = task("generate_queries", generate_queries, passages=passages, llm=llm)
         pairs = written.outputs["pairs"]
         augmented = task("augment_queries", augment_queries, pairs=pairs, dictionary=dictionary, llm=llm)
-        generated = task("generate_documents", generate_documents, pairs=pairs, llm=llm)
+        generated = task(
+            "generate_documents", generate_documents, pairs=pairs, logged=ingested.outputs["logged"], llm=llm
+        )
         generated_passages = generated.outputs["generated_passages"]
         negatives = task("generate_hard_negatives", generate_hard_negatives, pairs=pairs, passages=passages, llm=llm)
         filtered = task(

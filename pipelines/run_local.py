@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             corpus=options.corpus,
             queries=options.queries,
             qrels=options.qrels,
+            query_log=options.query_log,
             overrides=options.set,
             home=options.home,
         )
@@ -60,7 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_pipeline(
-    *, recipe: str, corpus: str, queries: str, qrels: str, overrides: Sequence[str], home: Path = HOME
+    *,
+    recipe: str,
+    corpus: str,
+    queries: str,
+    qrels: str,
+    query_log: str = "",
+    overrides: Sequence[str],
+    home: Path = HOME,
 ) -> Path:
     """Run the compiled graph once and return the run's folder.
 
@@ -77,6 +85,7 @@ def run_pipeline(
             "corpus": _location(corpus or _sample_corpus()),
             "queries": _location(queries),
             "qrels": _location(qrels),
+            "query_log": _location(query_log),
         }
         run = _new_run(home)
         services = stack.enter_context(LocalServices(home / "services", run, configs["serve_llm"], console))
@@ -101,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--corpus", default="", help="BEIR folder, .jsonl or s3://...; default: the sample corpus")
     parser.add_argument("--queries", default="", help="real queries, for evaluation")
     parser.add_argument("--qrels", default="", help="judgements for those queries")
+    parser.add_argument("--query-log", default="", help="what people typed: one per line, or a CSV with counts")
     parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", help="repeatable")
     parser.add_argument("--home", type=Path, default=HOME, help=f"where runs and services live (default {HOME})")
     return parser

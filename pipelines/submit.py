@@ -25,7 +25,7 @@ from pipelines.compile import compile_pipeline
 from pipelines.deployment import Placement
 from pipelines.revision import git_sha
 
-INPUTS = ("corpus", "queries", "qrels")
+INPUTS = ("corpus", "queries", "qrels", "query_log")
 PLACES = tuple(field.name for field in fields(Placement))
 """Parameters that say where tasks run; the package has defaults for them."""
 
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--corpus", default="", help="s3://bucket/key, reachable from the cluster")
     parser.add_argument("--queries", default="", help="likewise: real queries, for evaluation")
     parser.add_argument("--qrels", default="", help="likewise: judgements for those queries")
+    parser.add_argument("--query-log", default="", help="likewise: what people typed")
     parser.add_argument(
         "--parameters", type=Path, help=f"YAML or JSON: {', '.join(INPUTS + PLACES)}, and settings by step"
     )

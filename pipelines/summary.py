@@ -25,6 +25,7 @@ SYSTEMS = {
 _LINKS = {
     "model": ("train_sparse", "model"),
     "documents.jsonl": ("ingest_corpus", "documents"),
+    "dataset": ("filter_pairs", "dataset"),
     "passages.jsonl": ("ingest_corpus", "passages"),
     "dictionary.jsonl": ("enhance_dictionary", "dictionary"),
     "synonyms": ("enhance_dictionary", "synonyms"),

@@ -19,6 +19,7 @@ def filter_pairs(
     kept: dsl.Output[dsl.Dataset],
     rejects: dsl.Output[dsl.Dataset],
     funnel: dsl.Output[dsl.Artifact],
+    dataset: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
     config: dict,
 ):
@@ -37,6 +38,7 @@ def filter_pairs(
         kept: ``Pair`` rows with every score.
         rejects: ``Reject`` rows, those of the earlier steps included.
         funnel: JSON: generated, kept, rejected by reason.
+        dataset: Folder: BEIR files, pairs with provenance, card, overview, review sheet.
         metrics: Counts and seconds.
         config: ``kosparse.config.FilterPairsConfig`` as a JSON object.
     """
@@ -56,6 +58,7 @@ def filter_pairs(
         kept=kept.path,
         rejects=rejects.path,
         funnel=funnel.path,
+        dataset=dataset.path,
     )
     for key, value in numbers.items():
         metrics.log_metric(key, value)

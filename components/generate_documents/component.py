@@ -8,6 +8,7 @@ from components import images
 @dsl.component(base_image=images.CPU, install_kfp_package=False)
 def generate_documents(
     pairs: dsl.Input[dsl.Dataset],
+    logged: dsl.Input[dsl.Dataset],
     llm: dsl.Input[dsl.Artifact],
     generated: dsl.Output[dsl.Dataset],
     generated_passages: dsl.Output[dsl.Dataset],
@@ -19,6 +20,7 @@ def generate_documents(
 
     Args:
         pairs: ``Pair`` rows: their queries are answered.
+        logged: ``LoggedQuery`` rows: what people really typed comes first.
         llm: What ``serve_llm`` found.
         generated: ``Pair`` rows.
         generated_passages: ``Passage`` rows of synthetic documents.
@@ -31,6 +33,7 @@ def generate_documents(
     numbers = step.run(
         config=config,
         pairs=pairs.path,
+        logged=logged.path,
         llm=llm.path,
         generated=generated.path,
         generated_passages=generated_passages.path,

@@ -10,10 +10,12 @@ def ingest_corpus(
     corpus: str,
     queries: str,
     qrels: str,
+    query_log: str,
     documents: dsl.Output[dsl.Dataset],
     passages: dsl.Output[dsl.Dataset],
     evaluation: dsl.Output[dsl.Dataset],
     parallel: dsl.Output[dsl.Dataset],
+    logged: dsl.Output[dsl.Dataset],
     rejects: dsl.Output[dsl.Dataset],
     corpus_summary: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
@@ -25,10 +27,12 @@ def ingest_corpus(
         corpus: Where the documents are: a folder, a file or ``s3://bucket/key``.
         queries: Real queries for evaluation; empty when there are none.
         qrels: Relevance judgements for those queries; empty when there are none.
+        query_log: What people typed, one per line or a CSV with counts; empty when there is none.
         documents: ``Document`` rows.
         passages: ``Passage`` rows: documents cut at sentence ends.
         evaluation: Folder: ``queries.jsonl`` and ``qrels/{train,validation,test}.tsv``.
         parallel: ``AlignedText`` rows; empty when the corpus has no translation.
+        logged: ``LoggedQuery`` rows, the most frequent first; none of the evaluation set.
         rejects: ``Reject`` rows with file and line.
         corpus_summary: JSON: counts, content hash, languages, dates.
         metrics: Counts and seconds.
@@ -41,10 +45,12 @@ def ingest_corpus(
         corpus=corpus,
         queries=queries,
         qrels=qrels,
+        query_log=query_log,
         documents=documents.path,
         passages=passages.path,
         evaluation=evaluation.path,
         parallel=parallel.path,
+        logged=logged.path,
         rejects=rejects.path,
         corpus_summary=corpus_summary.path,
     )

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from kosparse.commands.step_settings import read_settings
 from kosparse.config import IngestCorpusConfig
 from kosparse.corpus.cleaning import clean_text
 from kosparse.corpus.readers import Location, locate, read_rows
-from kosparse.errors import ConfigError
 from kosparse.llm.accounting import Prices
-from kosparse.llm.estimate import Collection, check_settings, estimate
+from kosparse.llm.estimate import Collection, estimate
 from kosparse.records import Reject
 
 
@@ -32,7 +28,7 @@ def run(corpus: str, config: str, changes: Sequence[str], tokens_per_second: flo
         InputError: There is no such corpus.
         ConfigError: Not such settings.
     """
-    settings = _settings(config, changes)
+    settings = read_settings(config, changes)
     ingest = IngestCorpusConfig.parse(settings.get("ingest_corpus", {}), step="ingest_corpus")
     collection = Collection.measure(_texts(corpus, ingest.max_documents), ingest)
     prices, rows = Prices.from_settings(), estimate(collection, settings)
@@ -77,26 +73,3 @@ def _texts(corpus: str, most: int) -> Iterator[str]:
             return
         count += 1
         yield clean_text(row)
-
-
-def _settings(config: str, changes: Sequence[str]) -> dict[str, dict[str, Any]]:
-    found = _read(config) if config else {}
-    for change in changes:
-        name, equals, text = change.partition("=")
-        step, dot, key = name.strip().partition(".")
-        if not (equals and dot and key):
-            raise ConfigError(f"cannot read setting {change!r}", where="--set", fix="Write step.key=value.")
-        found.setdefault(step, {})[key] = yaml.safe_load(text)
-    check_settings(found)
-    return {step: values for step, values in found.items() if isinstance(values, dict)}
-
-
-def _read(config: str) -> dict[str, Any]:
-    try:
-        text = sys.stdin.read() if config == "-" else Path(config).read_text(encoding="utf-8")
-        found = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"cannot read the settings: {error}", where=config, fix="Give JSON or YAML.") from error
-    if not isinstance(found, dict):
-        raise ConfigError("the settings are not a mapping", where=config, fix="Write step -> key -> value.")
-    return found

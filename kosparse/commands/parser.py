@@ -52,6 +52,7 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     )
     gpu.set_defaults(command=_check_gpu)
 
+    _add_pairs(commands)
     _add_estimate(commands)
     _add_cache(commands)
     _add_label(commands)
@@ -61,6 +62,17 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     for name in steps:
         commands.add_parser(name, help=f"the {name} step, by hand", add_help=False)
     return root
+
+
+def _add_pairs(commands: Any) -> None:
+    parser = commands.add_parser("pairs", help="write and filter synthetic pairs, and leave them as a dataset")
+    parser.add_argument("--corpus", required=True, help="as for ingest_corpus")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the dataset")
+    parser.add_argument("--query-log", default="", help="what people typed: one per line, or a CSV with counts")
+    parser.add_argument("--dictionary", type=Path, help="verified synonyms: a run's dictionary.jsonl")
+    parser.add_argument("--config", default="", metavar="FILE", help="settings by step, JSON or YAML; - reads stdin")
+    parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", help="one setting; repeatable")
+    parser.set_defaults(command=_pairs)
 
 
 def _add_estimate(commands: Any) -> None:
@@ -115,6 +127,11 @@ def _add_review(commands: Any) -> None:
     review = commands.add_parser("review", help="challenger against champion, with significance and the policy's gates")
     review.add_argument("--version", default="", help="another one than the challenger")
     review.set_defaults(command=_review)
+    actions = review.add_subparsers(metavar="<action>")
+    score = actions.add_parser("score", help="what people said of synthetic pairs on the dataset's review.html")
+    score.add_argument("files", type=Path, nargs="+", help="review.json of one or several people")
+    score.add_argument("--dataset", type=Path, default=LATEST / "dataset", help="folder (default %(default)s)")
+    score.set_defaults(command=_review_score)
     promote = commands.add_parser("promote", help="make a version the champion, if the policy's gates hold")
     promote.add_argument("version", help="number of the version")
     promote.add_argument("--force", action="store_true", help="although a gate does not hold; recorded")
@@ -179,6 +196,19 @@ def _check_gpu(options: argparse.Namespace) -> None:
     print(table(read_checkpoint(str(resolve(options.model))), devices, options.context, options.concurrency))
 
 
+def _pairs(options: argparse.Namespace) -> None:
+    from kosparse.commands import pairs
+
+    pairs.make(
+        options.corpus,
+        options.output,
+        query_log=options.query_log,
+        dictionary=options.dictionary,
+        config=options.config,
+        changes=options.set,
+    )
+
+
 def _estimate(options: argparse.Namespace) -> None:
     from kosparse.commands import estimate
 
@@ -233,6 +263,12 @@ def _review(options: argparse.Namespace) -> None:
     from kosparse.commands import review
 
     review.show(options.name, options.version, options.policy)
+
+
+def _review_score(options: argparse.Namespace) -> None:
+    from kosparse.commands import review_pairs
+
+    review_pairs.score_files(options.files, options.dataset)
 
 
 def _promote(options: argparse.Namespace) -> None:

@@ -20,7 +20,10 @@ class GenerateQueriesConfig(LlmStepConfig):
     max_passages: int = Field(default=60, ge=0)
     """0 means all; passages are drawn evenly over the collection."""
     query_types: list[str] = Field(default=["keyword", "question", "colloquial"], min_length=1)
-    """One query of each per request, in this order; the prompt's answer declares the types there are."""
+    """At most one query of each per request; of fewer queries than types each passage gets others, so that all types
+    become equally many. The prompt's answer declares them: also ``claim`` and ``code_mixed``."""
+    redraws: int = Field(default=1, ge=0)
+    """How often a query that says what another one says is asked again, within the budget."""
     excerpt_characters: int = Field(default=300, ge=50)
     """Of a longer passage the model is shown about this much: its opening and a window drawn anywhere."""
     temperature: float = Field(default=0.3, ge=0, le=2)
@@ -37,6 +40,8 @@ class AugmentQueriesConfig(LlmStepConfig):
     max_queries: int = Field(default=12, ge=0)
     """Queries the LLM paraphrases; dictionary substitution covers all."""
     substitutions_per_query: int = Field(default=1, ge=0)
+    variants: list[Literal["particles", "spacing", "typo"]] = []
+    """Of all queries: particles left out, spaced otherwise, a slip of the finger."""
     concurrency: int = Field(default=4, ge=1, le=1024)
     """Few, for a short budget also waits for what is in flight."""
     budget_seconds: float = Field(default=40.0, gt=0)
@@ -86,12 +91,23 @@ class FilterPairsConfig(LlmStepConfig):
     """A query is a copy when this share of its content morphemes stands in its passage in one piece ..."""
     max_copy_characters: int = Field(default=20, ge=1)
     """... and it is longer than this: a short keyword may well stand in the text."""
+    personal_data: bool = True
+    """Whether queries with phone numbers, resident numbers and the like are left out."""
+    near_duplicate_cosine: float = Field(default=0.0, ge=0, le=1)
+    """Of two queries with the same numbers and names whose vectors are at least this close, the first stays; 0 switches
+    it off and spares the dense encoder."""
+    near_duplicate_jaccard: float = Field(default=0.6, gt=0, le=1)
+    """... and that share at least this much of their content morphemes."""
     round_trip_rank: int = Field(default=50, ge=0)
     """The passage must be among the best so many for its query under BM25; 0 switches it off."""
+    dense_round_trip_rank: int = Field(default=0, ge=0)
+    """The same under the dense encoder, which then reads all passages; 0 switches it off."""
     judge: bool = True
     max_judged: int = Field(default=24, ge=0)
     excerpt_characters: int = Field(default=300, ge=50)
     """What the judge is shown; the value of generate_queries shows it what the query was written from."""
+    reviewed: int = Field(default=120, ge=1)
+    """Pairs on the dataset's review sheet, kept and rejected ones."""
     min_judge_score: float = Field(default=-2.0)
     """Log-odds that the passage answers the query."""
     budget_seconds: float = Field(default=60.0, gt=0)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -23,6 +24,26 @@ from kosparse.records import Qrel, Query
 _TEMPLATES = Path(__file__).parent / "templates"
 _TEXT = 6000
 """Characters of a document that the page holds."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page of judgements asks."""
+
+    name: str
+    """Of the saved file, and of what the browser keeps."""
+    title: str
+    about: str
+    grades: tuple[tuple[int, str, str], ...]
+    """(value saved, key pressed, words on the button)."""
+
+
+RELEVANCE = Page(
+    "judgements",
+    "관련성 판정",
+    "Relevance judgements. 어느 시스템이 찾은 문서인지 보이지 않고 순서도 섞여 있습니다. Blind and shuffled.",
+    ((2, "2", "정답 relevant"), (1, "1", "일부 partly"), (0, "0", "관련 없음 not relevant")),
+)
 
 Pool = dict[str, list[str]]
 """Documents to judge by query id, in the order they are shown."""
@@ -76,13 +97,16 @@ def pool(runs: Sequence[Run], queries: Sequence[str], depth: int, seed: int) -> 
     return pooled
 
 
-def render(pooled: Pool, queries: Mapping[str, str], texts: Mapping[str, tuple[str, str]]) -> str:
+def render(
+    pooled: Pool, queries: Mapping[str, str], texts: Mapping[str, tuple[str, str]], page: Page = RELEVANCE
+) -> str:
     """The page: works from a file, keeps what was judged in the browser, saves one JSON file.
 
     Args:
         pooled: What to judge.
         queries: Text by query id.
         texts: Title and text by document id, for every pooled document.
+        page: What is asked.
     """
     shown = sorted({document for documents in pooled.values() for document in documents})
     content = {
@@ -95,7 +119,7 @@ def render(pooled: Pool, queries: Mapping[str, str], texts: Mapping[str, tuple[s
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template("label.html.jinja").render(data=data, key=key)
+    return environment.get_template("label.html.jinja").render(data=data, key=key, page=page)
 
 
 def read_judged(paths: Sequence[Path]) -> Judged:
@@ -106,21 +130,7 @@ def read_judged(paths: Sequence[Path]) -> Judged:
     """
     together = Judged(queries={}, judgements={})
     for path in paths:
-        try:
-            found = Judged.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError, ValueError) as error:
-            raise InputError(
-                f"not judgements saved by the labelling page: {str(error).splitlines()[0]}",
-                where=str(path),
-                fix="Save them again with the page's button.",
-            ) from error
-        strangers = sorted(set(found.judgements) - set(found.queries))
-        if strangers:
-            raise InputError(
-                f"judgements of queries it does not hold: {', '.join(strangers[:5])}",
-                where=str(path),
-                fix="Save them again with the page's button.",
-            )
+        found = read_saved(path)
         together.queries.update(found.queries)
         for query_id, grades in found.judgements.items():
             known = together.judgements.setdefault(query_id, {})
@@ -129,6 +139,30 @@ def read_judged(paths: Sequence[Path]) -> Judged:
     if not any(together.judgements.values()):
         raise InputError("nothing was judged", where=", ".join(map(str, paths)), fix="Judge a few and save again.")
     return together
+
+
+def read_saved(path: Path) -> Judged:
+    """Read what one person saved.
+
+    Raises:
+        InputError: It is not what a page saves.
+    """
+    try:
+        found = Judged.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError, ValueError) as error:
+        raise InputError(
+            f"not judgements saved by the labelling page: {str(error).splitlines()[0]}",
+            where=str(path),
+            fix="Save them again with the page's button.",
+        ) from error
+    strangers = sorted(set(found.judgements) - set(found.queries))
+    if strangers:
+        raise InputError(
+            f"judgements of queries it does not hold: {', '.join(strangers[:5])}",
+            where=str(path),
+            fix="Save them again with the page's button.",
+        )
+    return found
 
 
 def write_qrels(judged: Judged, folder: Path) -> tuple[int, int, int]:

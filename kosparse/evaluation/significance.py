@@ -5,6 +5,7 @@ Sakai 2014 and Smucker, Allan & Carterette (CIKM 2007) recommend both for retrie
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -96,6 +97,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - position) * p_values[index]))
         corrected[int(index)] = highest
     return corrected
+
+
+def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's score interval for a share (1927), 95 % by default; (0, 1) without trials.
+
+    >>> [round(bound, 2) for bound in wilson(34, 60)]
+    [0.44, 0.68]
+    """
+    if not trials:
+        return 0.0, 1.0
+    share, spread = successes / trials, z * z / trials
+    middle = share + spread / 2
+    half = z * math.sqrt(share * (1 - share) / trials + spread / (4 * trials))
+    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
 def _chunks(total: int) -> list[int]:

@@ -1,15 +1,16 @@
 """Prompts are files: one YAML per task, versioned, fingerprinted, checked.
 
 A file holds ``id``, ``version``, ``purpose``, ``variables``, ``answer`` (the JSON schema sent to the
-server, or ``labels`` for a question answered by probabilities), ``system``, ``user`` and
-``examples`` (few-shot turns, parsed in tests by the parser that reads live answers). A folder named by
-``KOSPARSE_PROMPTS`` overrides files of the same name.
+server, or ``labels`` for a question answered by probabilities), ``system``, ``user``, ``fields`` (what is
+said of single fields of the answer) and ``examples`` (few-shot turns, parsed in tests by the parser that
+reads live answers). A folder named by ``KOSPARSE_PROMPTS`` overrides files of the same name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ class Prompt(BaseModel):
     """JSON schema of the answer; None for free text or labels."""
     labels: list[str] = []
     """Single-token answers whose probabilities are compared, the positive one first."""
+    fields: dict[str, str] = {}
+    """Field of the answer -> what to write there; said behind ``system``, of the fields that are asked for."""
     examples: list[Example] = []
 
     @model_validator(mode="after")
@@ -59,6 +62,8 @@ class Prompt(BaseModel):
         for example in self.examples:
             if set(example.given) != used:
                 raise ValueError(f"an example gives {sorted(example.given)}, the text needs {sorted(used)}")
+        if unknown := sorted(set(self.fields) - set((self.answer or {}).get("properties", {}))):
+            raise ValueError(f"says what to write in {', '.join(unknown)}, which the answer does not have")
         return self
 
     @property
@@ -67,6 +72,31 @@ class Prompt(BaseModel):
         content = self.model_dump(exclude={"version", "purpose"})
         digest = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
         return f"{self.id}@{self.version}:{digest[:12]}"
+
+    def narrowed(self, names: Sequence[str]) -> Prompt:
+        """The same question for some fields of the answer alone, in this order; examples answer these too.
+
+        Raises:
+            ConfigError: The answer has no such field; names those it has.
+        """
+        answer = self.answer or {}
+        known = answer.get("properties", {})
+        if missing := [name for name in names if name not in known]:
+            raise ConfigError(
+                f"the prompt {self.id} has no {missing[0]!r}",
+                where=f"kosparse/prompts/{self.id}.yaml",
+                fix=f"Use {', '.join(known)}, or add it to the prompt's answer.",
+            )
+        return self.model_copy(
+            update={
+                "answer": {**answer, "properties": {name: known[name] for name in names}, "required": list(names)},
+                "fields": {name: self.fields[name] for name in names if name in self.fields},
+                "examples": [
+                    example.model_copy(update={"answer": {name: example.answer[name] for name in names}})
+                    for example in self.examples
+                ],
+            }
+        )
 
     def messages(self, **variables: Any) -> tuple[dict[str, str], ...]:
         """Render the chat: system, few-shot turns, then the question. Shared parts come first.
@@ -80,7 +110,9 @@ class Prompt(BaseModel):
                 where=f"kosparse/prompts/{self.id}.yaml",
                 fix="Fix the call or the text of the prompt.",
             )
-        turns = [{"role": "system", "content": self.system.strip()}] if self.system.strip() else []
+        told = [self.system.strip(), *(f"{name}: {said}" for name, said in self.fields.items())]
+        system = "\n".join(filter(None, told))
+        turns = [{"role": "system", "content": system}] if system else []
         for example in self.examples:
             turns.append({"role": "user", "content": self._render(example.given)})
             turns.append({"role": "assistant", "content": answer_text(example.answer)})

@@ -6,6 +6,7 @@ from kosparse.config import FilterPairsConfig
 from kosparse.jsonl import read_json, read_records, write_json, write_records
 from kosparse.records import Pair, Passage, Reject
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
+from kosparse.synthetic.dataset import write_dataset
 from kosparse.synthetic.filters import Filter, Filtered, require_kept
 from kosparse.synthetic.writer import Writer
 
@@ -26,6 +27,7 @@ def run(
     kept: OutPath,
     rejects: OutPath,
     funnel: OutPath,
+    dataset: OutPath,
 ) -> Metrics:
     """Filter the pairs of all three sources together; the rejects of their steps join the funnel.
 
@@ -42,10 +44,17 @@ def run(
         from kosparse.llm.loader import open_chat_model
 
         writer = Writer.from_config(open_chat_model(config.concurrency), config, read_json(llm))
-    filtered = Filter(collection, config, writer).run(candidates, upstream)
+    embedder = None
+    if config.near_duplicate_cosine or config.dense_round_trip_rank:
+        from kosparse.adapters.embedder import open_embedder
+
+        embedder = open_embedder()
+    filtered = Filter(collection, config, writer, embedder).run(candidates, upstream)
     write_records(rejects, filtered.rejects)
     write_json(funnel, filtered.funnel)
     write_records(kept, filtered.kept)
+    known = {passage.id: passage for passage in collection}
+    write_dataset(dataset, filtered, known, reviewed=config.reviewed, seed=config.seed)
     require_kept(filtered)
     return _metrics(filtered)
 

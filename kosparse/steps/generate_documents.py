@@ -1,10 +1,10 @@
-"""``generate_documents``: passages of several grades of relevance for some of the queries."""
+"""``generate_documents``: passages of several grades of relevance for real and for some of the generated queries."""
 
 from __future__ import annotations
 
 from kosparse.config import GenerateDocumentsConfig
 from kosparse.jsonl import read_json, read_records, write_records
-from kosparse.records import Pair, Query
+from kosparse.records import LoggedQuery, Pair, Query
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 from kosparse.synthetic.documents import write_documents
 from kosparse.synthetic.writer import Writer, evenly
@@ -15,24 +15,26 @@ def run(
     config: GenerateDocumentsConfig,
     *,
     pairs: InPath,
+    logged: InPath,
     llm: InPath,
     generated: OutPath,
     generated_passages: OutPath,
     rejects: OutPath,
 ) -> Metrics:
-    """Write passages for generated queries, spread evenly over the set.
+    """Write passages for what people typed, the most frequent first, then for generated queries, spread evenly.
 
     Raises:
         ServiceError: The language model is dead or refuses us.
     """
     from kosparse.llm.loader import open_chat_model
 
-    originals = list(read_records(pairs, Pair))
-    chosen = evenly(originals, config.max_queries) if config.max_queries else []
-    queries = [Query(id=pair.id, text=pair.query) for pair in chosen]
+    typed: list[Query] = list(read_records(logged, LoggedQuery))[: config.max_queries]
+    left = config.max_queries - len(typed)
+    chosen = evenly(list(read_records(pairs, Pair)), left) if left else []
+    queries = [*typed, *(Query(id=pair.id, text=pair.query) for pair in chosen)]
     writer = Writer.from_config(open_chat_model(config.concurrency), config, read_json(llm))
     written = write_documents(queries, writer, config.grades)
     write_records(generated, [row.pair for row in written.rows])
     write_records(generated_passages, [row.passage for row in written.rows])
     write_records(rejects, written.rejects)
-    return written.counts
+    return {**written.counts, "logged_queries": float(len(typed))}

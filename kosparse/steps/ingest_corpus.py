@@ -10,13 +10,15 @@ from pydantic import ValidationError
 from kosparse import progress
 from kosparse.config import IngestCorpusConfig
 from kosparse.corpus.cleaning import BadRowError, Cleaned, rejected, sample
-from kosparse.corpus.evaluation_set import read_evaluation
+from kosparse.corpus.evaluation_set import EvaluationSet, read_evaluation
 from kosparse.corpus.passages import split_document
+from kosparse.corpus.query_log import read_query_log
 from kosparse.corpus.readers import Location, locate, read_rows
 from kosparse.corpus.summary import Summary, count_reasons
+from kosparse.corpus.text import query_key
 from kosparse.errors import InputError
 from kosparse.jsonl import read_records, write_json, write_records
-from kosparse.records import AlignedText, Document, Reject
+from kosparse.records import AlignedText, Document, LoggedQuery, Reject
 from kosparse.steps.runtime import Metrics, OutPath, step
 
 
@@ -27,10 +29,12 @@ def run(
     corpus: str,
     queries: str,
     qrels: str,
+    query_log: str,
     documents: OutPath,
     passages: OutPath,
     evaluation: OutPath,
     parallel: OutPath,
+    logged: OutPath,
     rejects: OutPath,
     corpus_summary: OutPath,
 ) -> Metrics:
@@ -51,9 +55,11 @@ def run(
         cleaned.check(summary.documents)
         judged = read_evaluation(collection, summary.ids)
         aligned, bad_aligned = _read_parallel(collection.parallel)
+        asked, bad_asked = _read_log(query_log, here / "log", _keys(judged))
     judged.write(evaluation)
     write_records(parallel, aligned)
-    left_out = [*cleaned.rejects, *judged.rejects, *bad_aligned]
+    write_records(logged, asked)
+    left_out = [*cleaned.rejects, *judged.rejects, *bad_aligned, *bad_asked]
     write_records(rejects, left_out)
     cuts = write_records(
         passages,
@@ -72,6 +78,7 @@ def run(
         "test_queries": judged.queries_in("test"),
         "judgements": judged.judgements,
         "parallel": len(aligned),
+        "logged_queries": len(asked),
     }
     detail = {"rows": cleaned.rows, "bad_dates": cleaned.bad_dates, "rejected_by_reason": count_reasons(left_out)}
     write_json(corpus_summary, {"corpus": corpus, **summary.as_json(), **counts, **detail})
@@ -85,7 +92,7 @@ def _optional(address: str, folder: Path) -> Location | None:
 def _bring(address: str, folder: Path) -> Location:
     """A local path as it is; an S3 address as a copy, known by its address.
 
-    A key that ends in ``.jsonl`` or ``.tsv`` is one object, any other a folder.
+    A key that ends like a file's name is one object, any other a folder.
     """
     if not address:
         raise InputError("no corpus was given", where="corpus", fix="make run CORPUS=my.jsonl")
@@ -94,13 +101,21 @@ def _bring(address: str, folder: Path) -> Location:
     from kosparse.adapters.store_s3 import open_store
 
     bucket, _, key = address.removeprefix("s3://").partition("/")
-    if key.endswith((".jsonl", ".tsv")):
+    if key.endswith((".jsonl", ".tsv", ".csv", ".txt")):
         path = folder / key.rsplit("/", 1)[-1]
         open_store().download(bucket, key, path)
         return Location(path, address)
     if open_store().fetch_folder(bucket, key, folder) == 0:
         raise InputError("there is nothing below this address", where=address, fix="Check bucket and prefix.")
     return Location(folder, address)
+
+
+def _keys(judged: EvaluationSet) -> set[str]:
+    return {query_key(query.text) for query in judged.queries.values()}
+
+
+def _read_log(address: str, folder: Path, evaluated: set[str]) -> tuple[list[LoggedQuery], list[Reject]]:
+    return read_query_log(_bring(address, folder), evaluated) if address else ([], [])
 
 
 def _read_parallel(file: Location | None) -> tuple[list[AlignedText], list[Reject]]:

@@ -7,12 +7,13 @@ answers of the model and prompt in use, so it can never be applied to another mo
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kosparse.evaluation.significance import wilson
 
 Floats = NDArray[np.float64]
 _FOLDS = 5
@@ -113,20 +114,6 @@ def auroc(positive: Floats, negative: Floats) -> float | None:
         return None
     wins = (positive[:, None] > negative[None, :]).mean() + (positive[:, None] == negative[None, :]).mean() / 2
     return _round(float(wins))
-
-
-def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval for a share (1927), 95 % by default; (0, 1) without trials.
-
-    >>> [round(bound, 2) for bound in wilson(34, 60)]
-    [0.44, 0.68]
-    """
-    if not trials:
-        return 0.0, 1.0
-    share, spread = successes / trials, z * z / trials
-    middle = share + spread / 2
-    half = z * math.sqrt(share * (1 - share) / trials + spread / (4 * trials))
-    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
 def _round(value: float) -> float:

@@ -1,4 +1,5 @@
-"""More queries from the ones there are: the same need in other words (LLM) or with a term in the other language.
+"""More queries from the ones there are: the same need in other words (LLM), with a term in the other language, or
+as people type it in a hurry.
 
 Only the query changes, never its passage: that is what teaches a retriever that the two terms meet.
 """
@@ -15,6 +16,7 @@ from kosparse.ports import ChatModel, ChatRequest
 from kosparse.prompts import Prompt
 from kosparse.records import Pair, Provenance, Reject, SynonymEntry
 from kosparse.synthetic.substitution import Lexicon
+from kosparse.synthetic.variants import variants
 from kosparse.synthetic.writer import (
     Unusable,
     Writer,
@@ -47,14 +49,15 @@ def augment_query(
         model: Paraphrases once when given; or give ``llm_model`` and ``llm_tokenizer``.
         llm_model: A transformers model, used in this process.
         llm_tokenizer: Its tokenizer.
-        config: Sampling and number of substitutions.
+        config: Sampling, number of substitutions, kinds of variants.
 
     Returns:
-        Versions that differ from the query, substitutions first; may be empty.
+        Versions that differ from the query: substitutions, variants, then the paraphrase; may be empty.
     """
     config = config or AugmentQueriesConfig()
     pair = Pair(id=stable_id(query), query=query, passage_id="", document_id="", origin="real")
     rows = substitute([pair], Lexicon(dictionary), config.substitutions_per_query)
+    rows += vary([pair], config.variants)
     if model is not None or llm_model is not None:
         chat = as_chat_model(model, llm_model, llm_tokenizer)
         rows += paraphrase([pair], Writer.from_config(chat, config, budget_seconds=float("inf"))).rows
@@ -68,6 +71,11 @@ def substitute(pairs: Sequence[Pair], lexicon: Lexicon, per_query: int) -> list[
         for pair in pairs
         for number, text in enumerate(lexicon.variants(pair.query, per_query))
     ]
+
+
+def vary(pairs: Sequence[Pair], kinds: Sequence[str]) -> list[Pair]:
+    """Pairs with the query as it is typed in a hurry: a pair per kind; no model is asked."""
+    return [_derived(pair, text, kind, 0, None) for pair in pairs for kind, text in variants(pair.query, kinds)]
 
 
 def paraphrase(pairs: Sequence[Pair], writer: Writer) -> Written[Pair]:

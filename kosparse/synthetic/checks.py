@@ -1,4 +1,4 @@
-"""Checks of one pair by itself: length, language, leakage, copies. Each returns a reason, or ""."""
+"""Checks of one pair by itself, from its length to personal data. Each returns a reason, or ""."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from kosparse.config import FilterPairsConfig
+from kosparse.corpus.personal_data import personal_data
 from kosparse.corpus.text import hangul_syllables
 from kosparse.synthetic.scores import Scored
 
@@ -14,8 +15,16 @@ _POINTER = r"(?:(?:이|위|위의|본|해당|다음|아래|주어진|제시된)\
 _LEAK = re.compile(
     rf"{_POINTER}\s*(?:에\s*따르면|에서\s*(?:설명|언급|말하|말한|다루|소개|알려|제공|나오|나온|주장)"
     r"|에\s*(?:나온|나오는|언급|설명된|적힌)|의\s*(?:주제|제목|요지|핵심|요약|목적)|(?:은|는|이|가)\s*무엇(?:에|을|인))"
-    r"|<<<|>>>|^(?:keyword|question|colloquial|검색어|질문|답변?)\s*:",
+    r"|<<<|>>>|^(?:keyword|question|colloquial|claim|code_mixed|검색어|질문|답변?)\s*:"
+    r"|(?:^|\s)(?:이|해당)\s?(?:섹션|절|메뉴|명령|대화\s?상자|기능|옵션|항목|탭|함수|예제|예시)",
 )
+"""Besides words for the text itself: "이 명령", "해당 메뉴", which mean something only to who has it before them."""
+_ASKS = re.compile(
+    r"어떻|어떤|어디|어느|언제|무엇|무슨|뭐|뭘|왜|몇|누가|누구|얼마|(?:까|나|가|니)요?\s*[?.]*$"
+    r"|(?:알려|설명해|가르쳐|소개해)\s?(?:줘|주)"
+)
+_COMMANDS = re.compile(r"(?:세요|십시오|시오|해라|하라|합시다)\s*[?.!]*$")
+_STATES = re.compile(r"니다\s*[.!]*$")
 
 
 def length(scored: Scored, config: FilterPairsConfig) -> str:
@@ -45,10 +54,28 @@ def leakage(scored: Scored, config: FilterPairsConfig) -> str:
     return "leakage" if _LEAK.search(scored.pair.query) else ""
 
 
+def form(scored: Scored, config: FilterPairsConfig) -> str:
+    """``statement`` or ``command`` for a query written as if it were the answer: nobody searches by "시트를 고르세요".
+
+    "알려 주세요" asks. Claims are statements by intent, and what people really typed is left as it is.
+    """
+    query = scored.pair.query
+    if scored.pair.query_type == "claim" or scored.pair.origin == "query_to_document" or _ASKS.search(query):
+        return ""
+    if _STATES.search(query):
+        return "statement"
+    return "command" if _COMMANDS.search(query) else ""
+
+
 def copy(scored: Scored, config: FilterPairsConfig) -> str:
     """``copy`` when a long query stands in its passage nearly word for word; a short one well may."""
     long_enough = len(scored.pair.query) > config.max_copy_characters
     return "copy" if long_enough and scored.scores["copy_share"] >= config.max_copy_share else ""
+
+
+def personal(scored: Scored, config: FilterPairsConfig) -> str:
+    """``personal_data`` when the query holds a number or an address of a person."""
+    return "personal_data" if config.personal_data and personal_data(scored.pair.query) else ""
 
 
 def duplicate_key(scored: Scored, numbers: Sequence[str]) -> tuple[object, ...]:

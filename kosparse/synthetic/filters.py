@@ -15,11 +15,12 @@ from kosparse.config import FilterPairsConfig
 from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.errors import InputError
 from kosparse.evaluation.bm25 import Bm25
-from kosparse.ports import ChatModel
+from kosparse.ports import ChatModel, Embedder
 from kosparse.records import Pair, Passage, Reject
 from kosparse.synthetic import checks
 from kosparse.synthetic.judge import judge
-from kosparse.synthetic.scores import Scored, copy_share, numbers, overlap
+from kosparse.synthetic.near_duplicates import near_duplicates
+from kosparse.synthetic.scores import Scored, copy_share, dense_ranks, numbers, overlap
 from kosparse.synthetic.statistics import describe
 from kosparse.synthetic.writer import Writer
 
@@ -46,6 +47,7 @@ def filter_synthetic_pairs(
     *,
     config: FilterPairsConfig | None = None,
     model: ChatModel | None = None,
+    embedder: Embedder | None = None,
     upstream: Sequence[Reject] = (),
 ) -> Filtered:
     """Filter pairs.
@@ -55,6 +57,7 @@ def filter_synthetic_pairs(
         passages: All passages a query must find its own among; written ones too.
         config: Thresholds.
         model: Judges survivors when given and ``config.judge`` is on.
+        embedder: For near-duplicates and the dense round trip; they are skipped without one.
         upstream: Rejects of the steps that wrote the pairs, carried into the funnel.
 
     Returns:
@@ -62,15 +65,21 @@ def filter_synthetic_pairs(
     """
     config = config or FilterPairsConfig()
     writer = Writer.from_config(model, config) if model is not None and config.judge else None
-    return Filter(list(passages), config, writer).run(list(pairs), upstream)
+    return Filter(list(passages), config, writer, embedder).run(list(pairs), upstream)
 
 
 class Filter:
     """The stages and what they share: the passages, their tokens and the index over them."""
 
-    def __init__(self, passages: Sequence[Passage], config: FilterPairsConfig, writer: Writer | None) -> None:
+    def __init__(
+        self,
+        passages: Sequence[Passage],
+        config: FilterPairsConfig,
+        writer: Writer | None,
+        embedder: Embedder | None = None,
+    ) -> None:
         self.passages = {passage.id: passage for passage in passages}
-        self.config, self.writer = config, writer
+        self.config, self.writer, self.embedder = config, writer, embedder
         texts = [passage.text for passage in self.passages.values()]
         self.tokens = dict(zip(self.passages, content_morphemes_of(texts), strict=True))
         self.index = Bm25(list(self.tokens), list(self.tokens.values()))
@@ -104,11 +113,17 @@ class Filter:
             ("length", self._each(checks.length)),
             ("language", self._each(checks.language)),
             ("leakage", self._each(checks.leakage)),
+            ("form", self._each(checks.form)),
             ("copy", self._each(checks.copy)),
+            ("personal_data", self._each(checks.personal)),
             ("duplicate", self._duplicates),
         ]
+        if self.embedder is not None and self.config.near_duplicate_cosine:
+            stages.append(("near_duplicate", self._near_duplicates))
         if self.config.round_trip_rank:
             stages.append(("round_trip", self._round_trip))
+        if self.embedder is not None and self.config.dense_round_trip_rank:
+            stages.append(("dense_round_trip", self._dense_round_trip))
         if self.writer is not None:
             stages.append(("judge", self._judge))
         return stages
@@ -139,6 +154,30 @@ class Filter:
             reasons.append("duplicate" if key in seen else "")
             seen.add(key)
         return reasons
+
+    def _near_duplicates(self, scored: list[Scored]) -> list[str]:
+        """``near_duplicate`` for a query that says nearly the same as an earlier one; written passages are left out."""
+        assert self.embedder is not None
+        embedder = self.embedder
+        asked = [row for row, one in enumerate(scored) if one.pair.origin != "query_to_document"]
+        found = near_duplicates(
+            [scored[row].pair.query for row in asked],
+            [scored[row].tokens for row in asked],
+            min_jaccard=self.config.near_duplicate_jaccard,
+            min_cosine=self.config.near_duplicate_cosine,
+            encode=lambda texts: embedder.encode(texts, "query"),
+        )
+        repeated = {asked[row] for row in found}
+        return ["near_duplicate" if row in repeated else "" for row in range(len(scored))]
+
+    def _dense_round_trip(self, scored: list[Scored]) -> list[str]:
+        """``dense_round_trip`` when the dense encoder does not find the passage either."""
+        assert self.embedder is not None
+        for one, rank in zip(scored, dense_ranks(scored, self.passages, self.embedder), strict=True):
+            one.scores["dense_rank"] = float(rank)
+        limit = self.config.dense_round_trip_rank
+        lost = [one.scores["dense_rank"] > limit and one.pair.grade >= 2 for one in scored]
+        return ["dense_round_trip" if each else "" for each in lost]
 
     def _round_trip(self, scored: list[Scored]) -> list[str]:
         """``round_trip`` when a query does not find its passage; asked only of passages said to answer it."""

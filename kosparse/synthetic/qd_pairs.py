@@ -10,7 +10,7 @@ from typing import Any
 from kosparse.config import AugmentQueriesConfig, FilterPairsConfig, GenerateQueriesConfig
 from kosparse.ports import ChatModel
 from kosparse.records import Document, Pair, Passage, Reject, SynonymEntry
-from kosparse.synthetic.augment import choose, paraphrase, substitute
+from kosparse.synthetic.augment import choose, paraphrase, substitute, vary
 from kosparse.synthetic.filters import filter_synthetic_pairs, require_kept
 from kosparse.synthetic.passages import as_passages, by_document
 from kosparse.synthetic.queries import write_queries
@@ -74,11 +74,12 @@ def generate_synthetic_qd_pairs(
     writer = Writer.from_config(chat, queries, budget_seconds=math.inf)
     written = write_queries(by_document(passages), writer, queries, num_queries_per_doc)
     swapped = substitute(written.rows, Lexicon(dictionary), augment.substitutions_per_query)
+    varied = vary(written.rows, augment.variants)
     paraphrased = paraphrase(
         choose(written.rows, augment.max_queries), Writer.from_config(chat, augment, budget_seconds=math.inf)
     )
     filtered = filter_synthetic_pairs(
-        [*written.rows, *swapped, *paraphrased.rows],
+        [*written.rows, *swapped, *varied, *paraphrased.rows],
         passages,
         config=filters,
         model=chat,

@@ -6,13 +6,14 @@ beat any one (CADET, 2505.19274).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kosparse import prompts
 from kosparse.config import GenerateQueriesConfig
-from kosparse.errors import ConfigError
+from kosparse.corpus.text import query_key
 from kosparse.ports import ChatModel, ChatRequest
 from kosparse.prompts import Prompt
 from kosparse.records import Document, Pair, Passage, Reject
@@ -31,6 +32,8 @@ from kosparse.synthetic.writer import (
 )
 
 STAGE = "generate_queries"
+_NEXT_DRAW = 1000
+"""Added to the sample of a draw that repeated another: far from the samples of further queries."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,65 @@ def generate_queries_from_documents(
 def write_queries(
     groups: Sequence[Sequence[Passage]], writer: Writer, config: GenerateQueriesConfig, per_group: int
 ) -> Written[Pair]:
-    """Write ``per_group`` queries for each group of passages (a document, or a passage alone)."""
+    """Write ``per_group`` queries for each group of passages (a document, or a passage alone).
+
+    A query that repeats an earlier one is asked again, ``config.redraws`` times at most and within the budget.
+    """
+    started = time.monotonic()
     prompt = prompts.load("generate_queries")
     groups = [kept for group in groups if (kept := [passage for passage in group if askable(passage)])]
+    written = _write(draws(groups, per_group, config.query_types), writer, config, prompt)
+    passages = {passage.id: passage for group in groups for passage in group}
+    for _ in range(config.redraws):
+        repeated = repeats(written.rows)
+        left = writer.budget_seconds - (time.monotonic() - started)
+        if not repeated or left <= 0:
+            break
+        asked = [
+            Draw(passages[pair.passage_id], (pair.query_type,), _sample(pair) + _NEXT_DRAW)
+            for pair in (written.rows[row] for row in repeated)
+        ]
+        again = _write(asked, replace(writer, budget_seconds=left, at_least=0), config, prompt)
+        _put_in_place(written, repeated, again)
+    return written
+
+
+def _write(asked: Sequence[Draw], writer: Writer, config: GenerateQueriesConfig, prompt: Prompt) -> Written[Pair]:
     return write(
         writer,
-        draws(groups, per_group, config.query_types),
+        asked,
         lambda draw: request(draw, writer, prompt, config.excerpt_characters),
         lambda draw, text: parse(draw, text, writer, prompt),
         where=lambda draw: draw.passage.id,
         stage=STAGE,
     )
+
+
+def repeats(pairs: Sequence[Pair]) -> list[int]:
+    """Positions of queries that an earlier pair has already, but for case, spaces and punctuation."""
+    seen: set[str] = set()
+    found = []
+    for row, pair in enumerate(pairs):
+        key = query_key(pair.query)
+        if key in seen:
+            found.append(row)
+        seen.add(key)
+    return found
+
+
+def _put_in_place(written: Written[Pair], repeated: Sequence[int], again: Written[Pair]) -> None:
+    """New queries where repeated ones stood; where none came, the old one stays for the filter to count."""
+    fresh = {(pair.passage_id, pair.query_type, _sample(pair)): pair for pair in again.rows}
+    for row in repeated:
+        old = written.rows[row]
+        new = fresh.get((old.passage_id, old.query_type, _sample(old) + _NEXT_DRAW))
+        # The id stays: what a pair is called does not depend on what other passages gave.
+        written.rows[row] = new.model_copy(update={"id": old.id}) if new else old
+    written.answered += again.answered
+
+
+def _sample(pair: Pair) -> int:
+    return pair.provenance.sample if pair.provenance else 0
 
 
 def choose(passages: Sequence[Passage], count: int) -> list[Passage]:
@@ -92,11 +143,16 @@ def choose(passages: Sequence[Passage], count: int) -> list[Passage]:
 
 
 def draws(groups: Sequence[Sequence[Passage]], count: int, types: Sequence[str]) -> list[Draw]:
-    """The requests for ``count`` queries per group; every group's first before any group's second."""
+    """The requests for ``count`` queries per group; every group's first before any group's second.
+
+    Types are dealt out in turn over all groups, so that each becomes equally many whatever ``count`` is.
+    """
     planned = []
     for sample, begin in enumerate(range(0, count, len(types))):
-        wanted = tuple(types[: min(len(types), count - begin)])
-        planned += [Draw(_member(group, sample), wanted, sample) for group in groups]
+        size = min(len(types), count - begin)
+        for number, group in enumerate(groups):
+            dealt = {types[(number * count + begin + one) % len(types)] for one in range(size)}
+            planned.append(Draw(_member(group, sample), tuple(name for name in types if name in dealt), sample))
     return planned
 
 
@@ -111,21 +167,8 @@ def request(draw: Draw, writer: Writer, prompt: Prompt, characters: int) -> Chat
     Raises:
         ConfigError: A query type the prompt does not know.
     """
-    schema = _schema(prompt, draw.types)
-    return writer.request(prompt, sample=draw.sample, schema=schema, document=excerpt(draw.passage, characters))
-
-
-def _schema(prompt: Prompt, types: Sequence[str]) -> Mapping[str, Any]:
-    """The prompt's answer schema, narrowed to the types wanted."""
-    answer = prompt.answer or {}
-    known = answer.get("properties", {})
-    if unknown := [name for name in types if name not in known]:
-        raise ConfigError(
-            f"the prompt generate_queries has no query type {unknown[0]!r}",
-            where="config of generate_queries: query_types",
-            fix=f"Use {', '.join(known)}, or add the type to the prompt's answer.",
-        )
-    return {**answer, "properties": {name: known[name] for name in types}, "required": list(types)}
+    asked = prompt.narrowed(draw.types)
+    return writer.request(asked, sample=draw.sample, document=excerpt(draw.passage, characters))
 
 
 def parse(draw: Draw, text: str, writer: Writer, prompt: Prompt) -> list[Pair | Reject]:

@@ -3,6 +3,7 @@
 ``overlap``           share of the query's content morphemes that its passage has, in [0, 1]
 ``copy_share``        longest run of them standing there in one piece, as a share of the query, in [0, 1]
 ``round_trip_rank``   place of the passage for its query under BM25, from 1; absent when it was not found
+``dense_rank``        place of the passage for its query under the dense encoder, from 1; absent when not asked
 ``judge``             natural-log odds that the passage answers the query, by the judging model; absent
                       when it was not asked
 """
@@ -10,13 +11,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kosparse.records import Pair
+from kosparse.ports import Embedder
+from kosparse.records import Pair, Passage
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _GAP = "\x1f"
+_BLOCK = 1024
+"""Queries scored at a time."""
 
 
 @dataclass
@@ -60,6 +64,19 @@ def copy_share(query: Sequence[str], passage: Sequence[str]) -> float:
 
 def _joined(tokens: Sequence[str]) -> str:
     return _GAP + _GAP.join(tokens) + _GAP
+
+
+def dense_ranks(scored: Sequence[Scored], passages: Mapping[str, Passage], embedder: Embedder) -> list[int]:
+    """Place of each pair's passage for its query among all passages, from 1; of equal scores the best place."""
+    vectors = embedder.encode([passage.text for passage in passages.values()], "passage")
+    places = {name: row for row, name in enumerate(passages)}
+    ranks: list[int] = []
+    for begin in range(0, len(scored), _BLOCK):
+        block = scored[begin : begin + _BLOCK]
+        scores = embedder.encode([one.pair.query for one in block], "query") @ vectors.T
+        own = scores[range(len(block)), [places[one.pair.passage_id] for one in block]]
+        ranks += ((scores > own[:, None]).sum(axis=1) + 1).tolist()
+    return ranks
 
 
 def numbers(text: str) -> tuple[str, ...]:

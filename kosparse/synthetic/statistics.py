@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kosparse.records import Pair
+from kosparse.synthetic.writer import evenly
 
 _BINS = 10
 
@@ -22,7 +23,7 @@ def describe(pairs: Sequence[Pair], token_lists: Sequence[Sequence[str]]) -> dic
 
     Returns:
         ``pairs``, ``passages``, counts ``by_origin`` and ``by_type``, ``characters`` (10th, 50th and 90th
-        percentile), ``overlap`` (ten equal bins over [0, 1], the last one closed) and ``distinct_2``.
+        percentile), ``overlap`` (ten equal bins over [0, 1], the last one closed), ``distinct_2``, ``self_bleu``.
     """
     overlaps = [pair.scores["overlap"] for pair in pairs if "overlap" in pair.scores]
     return {
@@ -33,6 +34,7 @@ def describe(pairs: Sequence[Pair], token_lists: Sequence[Sequence[str]]) -> dic
         "characters": percentiles([len(pair.query) for pair in pairs]),
         "overlap": np.histogram(overlaps, bins=_BINS, range=(0.0, 1.0))[0].tolist(),
         "distinct_2": round(distinct_n(token_lists, 2), 4),
+        "self_bleu": round(self_bleu(token_lists), 4),
     }
 
 
@@ -50,5 +52,49 @@ def distinct_n(token_lists: Sequence[Sequence[str]], n: int) -> float:
     >>> distinct_n([["셀", "보호", "해제"], ["셀", "보호"]], 2)
     0.6666666666666666
     """
-    grams = [tuple(tokens[begin : begin + n]) for tokens in token_lists for begin in range(len(tokens) - n + 1)]
+    grams = [gram for tokens in token_lists for gram in _grams(tokens, n)]
     return len(set(grams)) / len(grams) if grams else 0.0
+
+
+def _grams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
+    return [tuple(tokens[begin : begin + n]) for begin in range(len(tokens) - n + 1)]
+
+
+def self_bleu(token_lists: Sequence[Sequence[str]], *, longest: int = 2, sample: int = 500) -> float:
+    """How far queries are made of pieces of the others (Zhu et al. 2018), in [0, 1]: 1 when all are alike.
+
+    The geometric mean of the clipped precisions of 1-grams to ``longest``-grams of each query against all others,
+    averaged over an even sample; without a brevity penalty, for among this many references one is always as short.
+
+    >>> self_bleu([["셀", "보호"], ["셀", "보호"], ["표"]]) > self_bleu([["셀", "보호"], ["표", "병합"], ["표"]])
+    True
+    """
+    texts = [tokens for tokens in evenly(list(token_lists), sample) if len(tokens) >= longest]
+    if len(texts) < 2:
+        return 0.0
+    shares = np.ones(len(texts))
+    for n in range(1, longest + 1):
+        counted = [Counter(_grams(tokens, n)) for tokens in texts]
+        shares *= [_found_elsewhere(row, counted) for row in range(len(texts))]
+    return float((shares ** (1 / longest)).mean())
+
+
+def _found_elsewhere(row: int, counted: Sequence[Counter[tuple[str, ...]]]) -> float:
+    """Share of a text's n-grams, counted with multiplicity, that one of the other texts has as often."""
+    own = counted[row]
+    found = sum(
+        min(count, max(other[gram] for place, other in enumerate(counted) if place != row))
+        for gram, count in own.items()
+    )
+    return found / own.total()
+
+
+def lengths(queries: Sequence[str], width: int = 10) -> list[tuple[str, int]]:
+    """How many queries are how long: (``"10–19"``, count) in steps of ``width`` characters, from the shortest on.
+
+    >>> lengths(["가" * 12, "가" * 25, "가" * 29])
+    [('10–19', 1), ('20–29', 2)]
+    """
+    found = Counter(len(query) // width for query in queries)
+    places = range(min(found), max(found) + 1) if found else range(0)
+    return [(f"{place * width}–{place * width + width - 1}", found[place]) for place in places]

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from kosparse.errors import KosparseError
-from pipelines import run_local
+from pipelines import local_services, run_local
 from pipelines.live import Board
 
 WORKER = """
@@ -39,3 +39,13 @@ def test_a_failed_step_ends_the_run_although_others_could_go_on(tmp_path, monkey
     assert caught.value.exit_code == 3 and time.monotonic() - started < 60
     assert json.loads(events.read_text().splitlines()[-1])["step"] == "prepare_backbone"
     assert not psutil.pid_exists(int((tmp_path / "outputs.pid").read_text()))
+
+
+def test_a_command_that_needs_the_language_model_is_told_when_the_given_one_is_dead(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LLM_BASE_URL", "http://127.0.0.1:1/v1")
+    started = tmp_path / "started"
+
+    status = local_services.main(["--llm", sys.executable, "-c", f"open({str(started)!r}, 'w')"], tmp_path / "home")
+
+    assert status == 3 and not started.exists()
+    assert "language model cannot be reached" in capsys.readouterr().err

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from kosparse.evaluation.significance import bootstrap_interval, holm, randomisation_test
+from kosparse.evaluation.significance import bootstrap_interval, holm, randomisation_test, wilson
 
 
 def test_the_randomisation_test_approaches_the_exact_p_of_all_sign_flips():
@@ -52,3 +52,10 @@ def test_holm_multiplies_the_smallest_by_all_and_never_decreases():
     assert holm([0.5, 0.01, 0.02]) == pytest.approx([0.5, 0.03, 0.04])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_wilson_interval_of_the_literature():
+    low, high = wilson(34, 60)
+
+    assert (round(low, 2), round(high, 2)) == (0.44, 0.68)
+    assert wilson(0, 0) == (0.0, 1.0)

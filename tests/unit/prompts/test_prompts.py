@@ -156,3 +156,26 @@ def test_a_folder_that_is_not_there_is_named(tmp_path, monkeypatch):
 
     with pytest.raises(ConfigError, match="not there"):
         prompts.load("generate_queries")
+
+
+def test_a_narrowed_prompt_asks_says_and_shows_some_fields_alone():
+    prompt = prompts.load("generate_queries").narrowed(["question", "keyword"])
+    assert list(prompt.answer["properties"]) == prompt.answer["required"] == ["question", "keyword"]
+    assert list(prompt.examples[0].answer) == ["question", "keyword"]
+    system = prompt.messages(document="셀")[0]["content"]
+    assert "question: " in system and "colloquial: " not in system
+    assert prompts.load("generate_queries").answer["required"] != ["question", "keyword"], (
+        "the prompt itself is unchanged"
+    )
+
+
+def test_a_field_it_does_not_have_is_an_error_that_lists_those_it_has():
+    with pytest.raises(ConfigError, match="haiku") as error:
+        prompts.load("generate_queries").narrowed(["haiku"])
+    assert "keyword" in error.value.fix
+
+
+def test_what_is_said_of_a_field_the_answer_does_not_have_is_refused():
+    answer = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    with pytest.raises(ValueError, match="says what to write in b"):
+        Prompt(id="x", version=1, purpose="p", variables=[], user="u", answer=answer, fields={"b": "?"})

@@ -7,7 +7,7 @@ from kosparse.adapters import store_s3
 from kosparse.corpus.splitting import split_of
 from kosparse.errors import ConfigError, InputError
 from kosparse.jsonl import read_json, read_records
-from kosparse.records import AlignedText, Document, Passage, Query, Reject
+from kosparse.records import AlignedText, Document, LoggedQuery, Passage, Query, Reject
 from kosparse.steps.ingest_corpus import run
 
 TEXT = "셀을 보호하려면 먼저 시트를 보호해야 합니다."
@@ -25,9 +25,10 @@ def _lines(path: Path, rows) -> Path:
     return path
 
 
-def _ingest(tmp_path, corpus, queries="", qrels="", **config):
+def _ingest(tmp_path, corpus, queries="", qrels="", query_log="", **config):
     out = {name: tmp_path / "out" / name for name in run.outputs}
-    metrics = run(config=config, corpus=str(corpus), queries=str(queries), qrels=str(qrels), **out)
+    given = {"corpus": corpus, "queries": queries, "qrels": qrels, "query_log": query_log}
+    metrics = run(config=config, **{name: str(value) for name, value in given.items()}, **out)
     return metrics, out
 
 
@@ -54,6 +55,7 @@ def test_a_beir_folder_becomes_documents_passages_and_an_evaluation_set(tmp_path
         "test_queries": 1.0,
         "judgements": 1.0,
         "parallel": 1.0,
+        "logged_queries": 0.0,
     }
     assert next(read_records(out["documents"], Document)).title == "제목"
     assert next(read_records(out["passages"], Passage)).text == f"제목\n{TEXT} 0번"
@@ -169,3 +171,22 @@ def test_an_object_store_that_is_not_set_is_a_clear_error(tmp_path, monkeypatch)
     monkeypatch.delenv("S3_ENDPOINT", raising=False)
     with pytest.raises(ConfigError, match="S3_ENDPOINT"):
         _ingest(tmp_path, "s3://bucket/my.jsonl")
+
+
+def test_what_people_typed_is_read_and_evaluation_queries_are_left_out_of_it(tmp_path):
+    folder = tmp_path / "corpus"
+    _beir(folder)
+    log = tmp_path / "log.csv"
+    log.write_text("query,count\n셀 보호,40\n시트 암호,3\n열 너비,7\n,1\n", encoding="utf-8")
+
+    metrics, out = _ingest(tmp_path, folder, query_log=log)
+
+    logged = list(read_records(out["logged"], LoggedQuery))
+    assert [(row.id, row.text, row.count) for row in logged] == [("log/0", "열 너비", 7), ("log/1", "시트 암호", 3)]
+    assert metrics["logged_queries"] == 2
+    assert {row.reason for row in read_records(out["rejects"], Reject)} >= {"evaluation_query", "empty_query"}
+
+
+def test_without_a_log_there_are_no_logged_queries(tmp_path):
+    _, out = _ingest(tmp_path, _lines(tmp_path / "c.jsonl", _documents(2)))
+    assert out["logged"].read_text() == ""

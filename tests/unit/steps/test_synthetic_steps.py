@@ -7,7 +7,7 @@ import pytest
 
 from kosparse.errors import ConfigError, InputError
 from kosparse.jsonl import read_json, read_records, write_json, write_records
-from kosparse.records import Completion, NegativeDoc, Pair, Passage, Reject, SynonymEntry
+from kosparse.records import Completion, LoggedQuery, NegativeDoc, Pair, Passage, Reject, SynonymEntry
 from kosparse.steps import augment_queries, filter_pairs, generate_documents, generate_hard_negatives, generate_queries
 from tests.fakes.chat import FakeChatModel
 from tests.unit.synthetic.builders import CHART, MACRO, pair, passages
@@ -35,6 +35,7 @@ def files(tmp_path):
     write_json(tmp_path / "llm", {"model": "served", "revision": "r1", "quantization": "mxfp4"})
     write_records(tmp_path / "passages", passages())
     write_records(tmp_path / "dictionary", [SynonymEntry(ko="셀", en="cell", p=0.95)])
+    write_records(tmp_path / "logged", [LoggedQuery(id="log/0", text="행 높이 자동", count=12)])
     return tmp_path
 
 
@@ -62,9 +63,8 @@ def everything(files):
         rejects=files / "augmented_rejects",
     )
     generate_documents.run(
-        config={"max_queries": 2, "grades": [3.0, 1.0]},
-        pairs=files / "pairs",
-        llm=files / "llm",
+        config={"max_queries": 3, "grades": [3.0, 1.0]},
+        **outputs(files, "pairs", "logged", "llm"),
         **outputs(files, "generated", "generated_passages"),
         rejects=files / "generated_rejects",
     )
@@ -74,7 +74,7 @@ def keep(files, **config):
     inputs = ("passages", "pairs", "augmented", "generated", "generated_passages")
     rejected = ("query_rejects", "augmented_rejects", "generated_rejects", "llm")
     return filter_pairs.run(
-        config=config, **outputs(files, *inputs, *rejected), **outputs(files, "kept", "rejects", "funnel")
+        config=config, **outputs(files, *inputs, *rejected), **outputs(files, "kept", "rejects", "funnel", "dataset")
     )
 
 
@@ -170,8 +170,51 @@ def test_hard_negatives_are_written_for_pairs_spread_over_the_set(files, model):
 def test_a_task_can_be_switched_off(files, model, step):
     write_records(files / "pairs", [pair("셀 보호")])
     if step is generate_documents:
-        config, names = {"max_queries": 0}, ("pairs", "llm", "generated", "generated_passages")
+        config, names = {"max_queries": 0}, ("pairs", "logged", "llm", "generated", "generated_passages")
     else:
         config, names = {"max_pairs": 0}, ("pairs", "llm", "passages", "negatives")
     assert step.run(config=config, **outputs(files, *names), rejects=files / "r")["rows"] == 0
     assert model.requests == []
+
+
+@pytest.mark.parametrize(("most", "typed"), [(0, 0), (1, 1), (3, 2)])
+def test_what_people_typed_comes_first(files, model, most, typed):
+    generate(files)
+    log = [LoggedQuery(id="log/0", text="행 높이 자동", count=12), LoggedQuery(id="log/1", text="셀 잠금", count=3)]
+    write_records(files / "logged", log)
+    metrics = generate_documents.run(
+        config={"max_queries": most, "grades": [3.0]},
+        **outputs(files, "pairs", "logged", "llm", "generated", "generated_passages"),
+        rejects=files / "generated_rejects",
+    )
+    written = list(read_records(files / "generated", Pair))
+    assert (metrics["logged_queries"], len(written)) == (typed, most)
+    assert [row.parent for row in written][:typed] == ["log/0", "log/1"][:typed]
+    assert {row.origin for row in written} <= {"query_to_document"}
+
+
+def test_the_dataset_of_what_is_kept_lies_beside_it(files, model):
+    everything(files)
+    keep(files)
+    kept = list(read_records(files / "kept", Pair))
+    assert list(read_records(files / "dataset" / "pairs.jsonl", Pair)) == kept
+    assert {path.name for path in (files / "dataset").iterdir()} >= {
+        "README.md",
+        "review.html",
+        "overview.html",
+        "qrels",
+    }
+
+
+def test_queries_as_people_type_them_are_added_when_asked_for(files, model):
+    generate(files)
+    metrics = augment_queries.run(
+        config={"variants": ["particles", "spacing", "typo"], "max_queries": 0},
+        **outputs(files, "pairs", "dictionary", "llm", "augmented"),
+        rejects=files / "augmented_rejects",
+    )
+    rows = list(read_records(files / "augmented", Pair))
+    originals = {row.id: row.query for row in read_records(files / "pairs", Pair)}
+    varied = [row for row in rows if row.query_type in ("particles", "spacing", "typo")]
+    assert metrics["varied"] == len(varied) > 0
+    assert all(row.query != originals[row.parent] for row in varied)

@@ -8,7 +8,6 @@ from kosparse.synonyms.calibrate import (
     expected_calibration_error,
     logit,
     quality,
-    wilson,
 )
 
 
@@ -22,13 +21,6 @@ def test_calibration_error_is_the_weighted_gap():
 
     assert expected_calibration_error(p, truth) == pytest.approx(0.5 * 0.45 + 0.5 * 0.25)
     assert expected_calibration_error(np.array([]), np.array([], dtype=bool)) == 0.0
-
-
-def test_wilson_interval_of_the_literature():
-    low, high = wilson(34, 60)
-
-    assert (round(low, 2), round(high, 2)) == (0.44, 0.68)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_quality_by_hand():

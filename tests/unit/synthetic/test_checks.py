@@ -1,7 +1,7 @@
 import pytest
 
 from kosparse.config import FilterPairsConfig
-from kosparse.synthetic.checks import copy, duplicate_key, language, leakage, length
+from kosparse.synthetic.checks import copy, duplicate_key, form, language, leakage, length
 from kosparse.synthetic.scores import Scored
 from tests.unit.synthetic.builders import pair
 
@@ -43,6 +43,9 @@ def test_a_query_is_korean_when_it_has_two_syllables_and_no_kana_or_han(query, r
         "이 글은 무엇에 대한 설명인가요?",
         "question: 셀 보호",
         "검색어: 셀 보호",
+        "이 명령을 사용하려면 어떻게 하나요?",
+        "해당 메뉴에는 무엇이 있나요?",
+        "셀 범위를 이 대화 상자에서 정하는 법",
     ],
 )
 def test_a_query_that_speaks_of_its_source_leaks(query):
@@ -58,10 +61,38 @@ def test_a_query_that_speaks_of_its_source_leaks(query):
         "본문 글꼴 크기",
         "JSON 가져오기",
         "검색어를 강조 표시",
+        "메뉴 모음 숨기기",
+        "글자 사이 간격",
+        "같이 옵션 바꾸기",
     ],
 )
 def test_documents_as_a_subject_do_not_leak(query):
     assert leakage(scored(query), CONFIG) == ""
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("제목과 주제를 입력하고, 키워드를 입력하세요.", "command"),
+        ("표제용지에 주소를 인쇄해보세요?", "command"),
+        ("파일을 선택하십시오", "command"),
+        ("암호를 넣으면 셀 보호가 켜집니다.", "statement"),
+        ("셀을 어떻게 보호하세요?", ""),
+        ("셀을 보호하는 방법을 알려 주세요", ""),
+        ("셀 보호가 됩니까?", ""),
+        ("셀 보호 해제되나요", ""),
+        ("매크로가 안 돼요", ""),
+        ("셀 보호", ""),
+    ],
+)
+def test_answers_are_no_queries(query, reason):
+    assert form(scored(query), CONFIG) == reason
+
+
+def test_claims_and_what_people_typed_may_state():
+    claim = Scored(pair("전입신고가 늦으면 과태료를 냅니다.", query_type="claim"), [])
+    typed = Scored(pair("시트를 잠그세요", origin="query_to_document"), [])
+    assert form(claim, CONFIG) == form(typed, CONFIG) == ""
 
 
 def test_only_long_queries_can_be_copies():

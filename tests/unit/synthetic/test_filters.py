@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 
 from kosparse.config import FilterPairsConfig
@@ -148,3 +149,48 @@ def test_when_nothing_came_in_the_error_says_so():
 
 def test_filtering_without_any_passage_or_pair_is_empty_and_not_an_error():
     assert filter_synthetic_pairs([], [], config=NO_JUDGE).funnel["generated"] == 0
+
+
+class Embedder:
+    """Texts are as close as their vectors here say; everything else is far from everything."""
+
+    fingerprint, dimensions = "fake", 3
+
+    def __init__(self, vectors):
+        self.vectors = vectors
+
+    def encode(self, texts, kind):
+        return np.array([self.vectors.get(text, [0.0, 0.0, 1.0]) for text in texts], dtype=np.float32)
+
+
+def test_near_duplicates_are_found_over_the_whole_set_and_written_passages_are_none():
+    pairs = [
+        pair("셀 보호 암호 방법"),
+        pair("셀 보호 암호 방법 안내", id="near"),
+        pair("셀 보호 암호 방법 정보", id="far"),
+        pair("셀 보호 암호 방법", id="written", origin="query_to_document"),
+    ]
+    vectors = dict.fromkeys(("셀 보호 암호 방법", "셀 보호 암호 방법 안내"), [1.0, 0.0, 0.0])
+    config = FilterPairsConfig(judge=False, near_duplicate_cosine=0.9, round_trip_rank=0)
+    filtered = filter_synthetic_pairs(pairs, passages(), config=config, embedder=Embedder(vectors))
+    assert reasons(filtered) == {"셀 보호 암호 방법 안내": "near_duplicate"}
+    assert filter_synthetic_pairs(pairs, passages(), config=config).rejects == [], "no embedder, no comparison"
+
+
+def test_a_passage_the_dense_encoder_does_not_find_is_lost_and_its_rank_stays_on_the_row():
+    vectors = {"셀을 잠그는 방법": [1.0, 0.0, 0.0], CELL: [0.9, 0.1, 0.0], "시트를 보호하기": [0.0, 0.0, 1.0]}
+    pairs = [pair("셀을 잠그는 방법"), pair("시트를 보호하기"), pair("시트를 보호하기", id="related", grade=1)]
+    config = FilterPairsConfig(judge=False, dense_round_trip_rank=1)
+    filtered = filter_synthetic_pairs(pairs[:2], passages(), config=config, embedder=Embedder(vectors))
+    assert [(one.query, one.scores["dense_rank"]) for one in filtered.kept] == [("셀을 잠그는 방법", 1.0)]
+    assert reasons(filtered) == {"시트를 보호하기": "dense_round_trip"}
+    assert filtered.rejects[0].row["scores"]["dense_rank"] == 3.0
+    kept = filter_synthetic_pairs(pairs[2:], passages(), config=config, embedder=Embedder(vectors)).kept
+    assert len(kept) == 1, "a related passage is not meant to be found"
+
+
+def test_queries_with_personal_data_are_left_out_unless_told_otherwise():
+    asked = [pair("셀 보호는 010-1234-5678로 문의")]
+    assert reasons(filter_synthetic_pairs(asked, passages(), config=NO_JUDGE)) == {asked[0].query: "personal_data"}
+    config = FilterPairsConfig(judge=False, personal_data=False)
+    assert filter_synthetic_pairs(asked, passages(), config=config).kept

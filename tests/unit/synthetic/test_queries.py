@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.fakes.chat import FakeChatModel
 from tests.unit.synthetic.builders import CELL, MACRO, passage, passages
 
 TYPES = ["keyword", "question", "colloquial"]
+ONCE = GenerateQueriesConfig(redraws=0)
 ANSWER = {"keyword": "셀 잠금 방법", "question": "셀은 어떻게 잠그나요?", "colloquial": "셀 못 고치게 하려면?"}
 
 
@@ -59,13 +61,13 @@ def test_more_queries_than_types_take_more_requests_and_fewer_ask_for_fewer_type
         ("cell", tuple(TYPES), 0),
         ("macro", tuple(TYPES), 0),
         ("cell", ("keyword", "question"), 1),
-        ("macro", ("keyword", "question"), 1),
+        ("macro", ("keyword", "colloquial"), 1),
     ]
 
 
 def test_draws_of_one_passage_differ_in_sample_so_that_they_are_not_the_same_answer():
     fake = model()
-    generate_queries_from_documents([passage()], fake, num_queries_per_doc=6)
+    generate_queries_from_documents([passage()], fake, num_queries_per_doc=6, config=ONCE)
     assert [(request.sample, request.seed) for request in fake.requests] == [(0, 13), (1, 13)]
 
 
@@ -100,7 +102,7 @@ def test_the_document_comes_last_and_fenced_and_cannot_close_its_fence():
 
 def test_the_shared_part_is_equal_for_all_passages():
     fake = model()
-    generate_queries_from_documents(passages(), fake)
+    generate_queries_from_documents(passages(), fake, config=ONCE)
     assert len({request.messages[:-1] for request in map(_hashable, fake.requests)}) == 1
 
 
@@ -120,3 +122,58 @@ def test_a_batch_without_one_useful_answer_gives_rejects_and_no_error():
     written = generate_queries_from_documents(passages(), model("죄송합니다."))
     assert written.rows == []
     assert [reject.reason for reject in written.rejects] == ["not_json"] * 3
+
+
+@pytest.mark.parametrize(("count", "types"), [(1, 3), (2, 3), (2, 5), (3, 5), (7, 5)])
+def test_every_type_becomes_equally_many_whatever_is_asked_of_a_passage(count, types):
+    names = ["keyword", "question", "colloquial", "claim", "code_mixed"][:types]
+    groups = [[passage(document=f"d{number}")] for number in range(types * 4)]
+    dealt = Counter(name for draw in draws(groups, count, names) for name in draw.types)
+    assert len(set(dealt.values())) == 1 and sum(dealt.values()) == count * len(groups)
+
+
+def test_a_query_that_repeats_another_is_asked_again_once():
+    asked = []
+
+    def answer(request):
+        asked.append(request.sample)
+        return json.dumps({"keyword": "셀 보호" if request.sample == 0 else "시트 잠그기"}, ensure_ascii=False)
+
+    fake, config = FakeChatModel(answer), GenerateQueriesConfig(query_types=["keyword"])
+    groups = [[passage(document="a")], [passage(document="b")]]
+    written = write_queries(groups, Writer(fake), config, 1)
+    assert [row.query for row in written.rows] == ["셀 보호", "시트 잠그기"]
+    assert [row.document_id for row in written.rows] == ["a", "b"]
+    assert (len(asked), written.answered) == (3, 3)
+    assert len({row.id for row in written.rows}) == 2
+
+
+def test_a_query_that_repeats_itself_every_time_is_left_to_the_filter():
+    fake = FakeChatModel(lambda request: '{"keyword": "셀 보호"}')
+    config = GenerateQueriesConfig(query_types=["keyword"], redraws=2)
+    written = write_queries([[passage(document="a")], [passage(document="b")]], Writer(fake), config, 1)
+    assert [row.query for row in written.rows] == ["셀 보호", "셀 보호"]
+    assert len(fake.requests) == 4
+    fake.requests.clear()
+    none = GenerateQueriesConfig(query_types=["keyword"], redraws=0)
+    write_queries([[passage(document="a")], [passage(document="b")]], Writer(fake), none, 1)
+    assert len(fake.requests) == 2
+
+
+def test_no_query_is_asked_again_when_the_time_is_up():
+    fake = FakeChatModel(lambda request: '{"keyword": "셀 보호"}')
+    writer = Writer(fake, budget_seconds=1e-9, at_least=2)
+    config = GenerateQueriesConfig(query_types=["keyword"])
+    write_queries([[passage(document="a")], [passage(document="b")]], writer, config, 1)
+    assert len(fake.requests) == 2
+
+
+def test_instructions_and_examples_are_those_of_the_wanted_types():
+    fake = model({"claim": "셀을 잠그면 못 고친다"})
+    config = GenerateQueriesConfig(query_types=["claim"])
+    write_queries([[passage()]], Writer(fake), config, 1)
+    system, *turns = fake.requests[0].messages
+    assert "claim:" in system["content"] and "keyword:" not in system["content"]
+    assert {frozenset(json.loads(turn["content"])) for turn in turns if turn["role"] == "assistant"} == {
+        frozenset(["claim"])
+    }
