@@ -28,10 +28,10 @@ def run(
     """
     from kosparse.llm.loader import open_chat_model
 
-    typed: list[Query] = list(read_records(logged, LoggedQuery))[: config.max_queries]
+    typed = list(read_records(logged, LoggedQuery))[: config.max_queries]
     left = config.max_queries - len(typed)
     chosen = evenly(list(read_records(pairs, Pair)), left) if left else []
-    queries = [*typed, *(Query(id=pair.id, text=pair.query) for pair in chosen)]
+    queries: list[Query] = [*typed, *(Query(id=pair.id, text=pair.query) for pair in chosen)]
     writer = Writer.from_config(open_chat_model(config.concurrency), config, read_json(llm))
     written = write_documents(queries, writer, config.grades)
     write_records(generated, [row.pair for row in written.rows])
