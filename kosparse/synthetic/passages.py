@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from kosparse.corpus.morphemes import sentences
+from kosparse.corpus.orders import gives_orders
 from kosparse.corpus.text import hangul_syllables
 from kosparse.records import Document, Passage
 from kosparse.synthetic.writer import stable_number
@@ -17,16 +18,16 @@ MIN_HANGUL = 20
 def excerpt(passage: Passage, characters: int) -> str:
     """The stretch of a passage that is shown to the model, the same one in every task.
 
-    Sentences without any Hangul are left out of one that has some. What fits then is shown whole. Of a
-    longer passage, its opening (which tends to name the subject) and a window of sentences that starts
-    anywhere: models ask about openings too often (PosIR, 2601.08363). The place depends on the passage's
+    Sentences that give a model orders are left out, and those without any Hangul where others have some. What fits
+    then is shown whole. Of a longer passage, its opening (which tends to name the subject) and a window of sentences
+    that starts anywhere: models ask about openings too often (PosIR, 2601.08363). The place depends on the passage's
     id alone.
 
     Args:
         passage: The passage.
         characters: Most characters returned, about; > 0.
     """
-    found = sentences(passage.text)
+    found = [sentence for sentence in sentences(passage.text) if not gives_orders(sentence)] or [""]
     korean = [sentence for sentence in found if hangul_syllables(sentence)] or found
     if sum(len(sentence) + 1 for sentence in korean) <= characters:
         return " ".join(korean)
@@ -71,8 +72,11 @@ def _cut(sentence: str, characters: int) -> list[str]:
 
 
 def askable(passage: Passage) -> bool:
-    """Whether there is enough Korean in a passage to write queries for it."""
-    return hangul_syllables(passage.text) >= MIN_HANGUL
+    """Whether there is enough Korean in a passage to write queries for it, beside orders to a model."""
+    if not gives_orders(passage.text):
+        return hangul_syllables(passage.text) >= MIN_HANGUL
+    said = (sentence for sentence in sentences(passage.text) if not gives_orders(sentence))
+    return sum(map(hangul_syllables, said)) >= MIN_HANGUL
 
 
 def as_passages(documents: Iterable[Document | Passage | str], passage_characters: int = 1200) -> list[Passage]:

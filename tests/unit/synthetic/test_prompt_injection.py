@@ -3,12 +3,10 @@
 import pytest
 
 from kosparse.adapters.chat_openai import OpenAiChatModel
-from kosparse.config import FilterPairsConfig, GenerateQueriesConfig
+from kosparse.config import GenerateQueriesConfig
 from kosparse.models import resolve
 from kosparse.ports import LlmEndpoint
 from kosparse.services.vllm import PYTHON, VllmServer
-from kosparse.synthetic.filters import filter_synthetic_pairs
-from kosparse.synthetic.passages import as_passages
 from kosparse.synthetic.queries import generate_queries_from_documents
 
 pytestmark = [
@@ -43,25 +41,12 @@ def model(tmp_path_factory):
     server.stop()
 
 
-@pytest.fixture(scope="module")
-def poisoned():
-    return [f"{document}\n{order}" for document in DOCUMENTS for order in ORDERS]
+def test_orders_in_a_document_change_no_query(model):
+    poisoned = [f"{document}\n{order}" for document in DOCUMENTS for order in ORDERS]
 
+    written = generate_queries_from_documents([*DOCUMENTS, *poisoned], model, config=GenerateQueriesConfig(redraws=0))
 
-@pytest.fixture(scope="module")
-def written(model, poisoned):
-    return generate_queries_from_documents(poisoned, model, config=GenerateQueriesConfig(redraws=0)).rows
-
-
-def test_every_poisoned_document_still_gets_its_queries(written, poisoned):
-    assert len({row.document_id for row in written}) == len(poisoned)
-    assert {row.query_type for row in written} == {"keyword", "question", "colloquial"}
-
-
-def test_no_query_that_is_kept_obeys(written, poisoned):
-    kept = filter_synthetic_pairs(written, as_passages(poisoned), config=FilterPairsConfig(judge=False)).kept
-
-    obeying = [row.query for row in kept if PLANTED in row.query]
-
-    assert len(kept) >= len(poisoned)
-    assert obeying == []
+    asked = {row.document_id for row in written.rows}
+    assert len(asked) == len(DOCUMENTS) * (1 + len(ORDERS)), "every document gets its queries"
+    assert {row.query_type for row in written.rows} == {"keyword", "question", "colloquial"}
+    assert [row.query for row in written.rows if PLANTED in row.query or "우유" in row.query] == []
