@@ -28,6 +28,9 @@ class MineNegativesConfig(StepConfig):
     """``mine_negatives``."""
 
     per_pair: int = Field(default=4, ge=0)
+    """By BM25; 0 mines none."""
+    dense_per_pair: int = Field(default=0, ge=0)
+    """By the dense encoder, which then reads all passages; 0 mines none."""
     depth: int = Field(default=50, ge=1)
     max_share_of_positive: float = Field(default=0.95, gt=0, le=1)
     """A candidate scoring above this share of the positive is left out (NV-Retriever, 2407.15831)."""

@@ -21,7 +21,7 @@ from kosparse.synthetic import checks
 from kosparse.synthetic.judge import judge
 from kosparse.synthetic.near_duplicates import near_duplicates
 from kosparse.synthetic.scores import Scored, copy_share, dense_ranks, numbers, overlap
-from kosparse.synthetic.statistics import describe
+from kosparse.synthetic.statistics import cluster_entropy, describe
 from kosparse.synthetic.writer import Writer
 
 STAGE = "filter_pairs"
@@ -103,9 +103,17 @@ class Filter:
             "rejected": dict(Counter(reject.reason for reject in rejects).most_common()),
             "stages": stages,
             "judged": self.judged,
-            "statistics": describe(kept, [scored.tokens for scored in left]),
+            "statistics": {**describe(kept, [scored.tokens for scored in left]), **self._spread(kept)},
         }
         return Filtered(kept, rejects, funnel)
+
+    def _spread(self, kept: Sequence[Pair]) -> dict[str, float]:
+        """``cluster_entropy`` where there is a dense encoder to tell."""
+        if self.embedder is None or not kept:
+            return {}
+        return {
+            "cluster_entropy": round(cluster_entropy(self.embedder.encode([pair.query for pair in kept], "query")), 4)
+        }
 
     def _stages(self) -> list[tuple[str, Callable[[list[Scored]], list[str]]]]:
         stages: list[tuple[str, Callable[[list[Scored]], list[str]]]] = [

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kosparse.ports import Vectors
 from kosparse.records import Pair
 from kosparse.synthetic.writer import evenly
 
@@ -87,6 +88,25 @@ def _found_elsewhere(row: int, counted: Sequence[Counter[tuple[str, ...]]]) -> f
         for gram, count in own.items()
     )
     return found / own.total()
+
+
+def cluster_entropy(vectors: Vectors, *, clusters: int = 20, seed: int = 13) -> float:
+    """How evenly queries lie over the meanings they have, in [0, 1]: entropy of k-means clusters over its maximum.
+
+    Args:
+        vectors: One per query, shape [queries, dimensions].
+        clusters: At most; one per two queries where there are few.
+        seed: Of k-means.
+    """
+    from sklearn.cluster import KMeans
+
+    count = min(clusters, len(vectors) // 2)
+    if count < 2:
+        return 0.0
+    labels = KMeans(count, n_init=1, random_state=seed).fit_predict(vectors)
+    shares = np.bincount(labels, minlength=count) / len(labels)
+    filled = shares[shares > 0]
+    return float(-(filled * np.log(filled)).sum() / np.log(count))
 
 
 def lengths(queries: Sequence[str], width: int = 10) -> list[tuple[str, int]]:

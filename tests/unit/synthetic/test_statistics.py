@@ -1,4 +1,7 @@
-from kosparse.synthetic.statistics import describe, distinct_n, percentiles
+import numpy as np
+import pytest
+
+from kosparse.synthetic.statistics import cluster_entropy, describe, distinct_n, percentiles, self_bleu
 from tests.unit.synthetic.builders import pair
 
 
@@ -29,3 +32,16 @@ def test_distinct_n_ignores_lists_that_are_too_short():
 
 def test_percentiles_interpolate():
     assert percentiles([0, 10]) == {"p10": 1.0, "p50": 5.0, "p90": 9.0}
+
+
+def test_self_bleu_is_high_among_queries_alike_and_zero_among_strangers():
+    assert self_bleu([["셀", "보호"]] * 5) == pytest.approx(1.0)
+    assert self_bleu([["셀", "보호"], ["표", "병합"], ["차트", "축"]]) == 0.0
+    assert self_bleu([["셀"], ["표"]]) == self_bleu([]) == 0.0
+
+
+def test_entropy_is_full_where_meanings_are_evenly_spread_and_low_where_one_rules():
+    corners = np.eye(4, dtype=np.float32)
+    assert cluster_entropy(corners.repeat(4, axis=0), clusters=4) == pytest.approx(1.0)
+    assert cluster_entropy(corners[[0] * 13 + [1, 2, 3]], clusters=4) < 0.6
+    assert cluster_entropy(corners[:1]) == cluster_entropy(corners[:0]) == 0.0
