@@ -127,8 +127,8 @@ def _quality(name: str, left: Mapping[str, bool], labels: Mapping[str, bool]) ->
     good = sum(left.values())
     low, high = wilson(good, len(left))
     share = good / max(len(left), 1)
-    found = {"pairs": len(left), "precision": share, "interval": f"{low:.3f}-{high:.3f}"}
-    return {"what": "filters", "after": name, **found, "recall": good / sum(labels.values())}
+    found = {"pairs": len(left), "precision": round(share, 3), "interval": f"{low:.3f}-{high:.3f}"}
+    return {"what": "filters", "after": name, **found, "recall": round(good / sum(labels.values()), 3)}
 
 
 def repetitions() -> list[Row]:
@@ -181,7 +181,8 @@ def _agreement(name: str, same: Same, labelled: Sequence[tuple[bool, str, str]])
     right = sum(truth and answer for truth, answer in said)
     low, high = wilson(right, found)
     recall = right / sum(truth for truth, _ in said)
-    quality = {"precision": right / max(found, 1), "interval": f"{low:.3f}-{high:.3f}", "recall": recall}
+    precision = round(right / max(found, 1), 3)
+    quality = {"precision": precision, "interval": f"{low:.3f}-{high:.3f}", "recall": round(recall, 3)}
     return {"what": "near-duplicates", "after": name, "pairs": found, **quality}
 
 

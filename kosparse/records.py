@@ -190,7 +190,7 @@ class Completion(Row):
     finish_reason: str = "stop"
     prompt_tokens: int = Field(default=0, ge=0)
     completion_tokens: int = Field(default=0, ge=0)
-    first_token_logprobs: dict[str, float] = {}
+    first_token_logprobs: dict[str, float] = Field(default_factory=dict)  # pydantic would copy a default, deeply
     """Natural-log probabilities of the most likely first tokens, when asked for."""
     cached: bool = False
     shortened_by: int = Field(default=0, ge=0)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from json.encoder import encode_basestring as _quoted
 from typing import Any
 
 from kosparse.ports import ChatRequest
 
+_USUAL = {"role", "content"}
 _canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
@@ -34,7 +37,7 @@ class KeyMaker:
         after = (request.sample, request.seed, request.temperature, request.top_logprobs, request.top_p)
         if after != self._shared_after:
             self._shared_after, self._after = after, _after_last_message(request)
-        last = _canonical(request.messages[-1]) if request.messages else ""
+        last = _message(request.messages[-1]) if request.messages else ""
         key = self._hash.copy()
         key.update((last + self._after + request.may_shorten).encode("utf-8", "surrogatepass"))
         return key.hexdigest()
@@ -43,6 +46,13 @@ class KeyMaker:
         fields = _canonical({"json_schema": request.json_schema, "max_tokens": request.max_tokens})[:-1]
         earlier = "".join(_canonical(message) + ", " for message in request.messages[:-1])
         return f'{self._start}, {fields}, "messages": [{earlier}'
+
+
+def _message(message: Mapping[str, str]) -> str:
+    """The message as canonical JSON; the usual one without a round through the general encoder."""
+    if message.keys() == _USUAL:
+        return f'{{"content": {_quoted(message["content"])}, "role": {_quoted(message["role"])}}}'
+    return _canonical(message)
 
 
 def _after_last_message(request: ChatRequest) -> str:
