@@ -74,7 +74,7 @@ def run_component(image: str) -> None:
         os.chmod(mount, 0o777)  # the container's uid is not ours
         launcher = ImageLauncher(image, corpus, store, mount)
         config = recipes.arguments("smoke")["ingest_corpus"]
-        parameters = {"corpus": "/corpus", "queries": "", "qrels": "", "config": config}
+        parameters = {"corpus": "/corpus", "queries": "", "qrels": "", "query_log": "", "config": config}
         keys = launcher.run("ingest-corpus", parameters, {}, "v2/artifacts/kosparse/images-test")
         for name in ("documents", "passages", "corpus_summary"):
             _check(bool(store.list("mlpipeline", keys[name])), f"ingest_corpus uploaded no {name}")

@@ -89,6 +89,7 @@ def test_a_component_runs_under_the_executor(image, tmp_path):
         "corpus": str(write(tmp_path / "corpus")),
         "queries": "",
         "qrels": "",
+        "query_log": "",
         "config": recipes.arguments("smoke")["ingest_corpus"],
     }
     given = {
