@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from kosparse.errors import ServiceError
 from kosparse.jsonl import read_json
 from kosparse.services.process import LOOPBACK, Service, free_port, new_secret, retry_ports
 
@@ -73,7 +74,7 @@ class VllmServer:
         """Start the server; with ``wait``, return once it answers.
 
         Raises:
-            ServiceError: It does not come up; with the end of its log.
+            ServiceError: It is not installed, or does not come up; with the end of its log.
         """
         retry_ports(self._start)
         if wait and self._service is not None:
@@ -89,6 +90,8 @@ class VllmServer:
         return self._service.stop() if self._service else False
 
     def _start(self) -> None:
+        if not PYTHON.exists():
+            raise ServiceError("vLLM is not installed", where=str(PYTHON), fix="make setup")
         port = free_port()
         self.base_url = f"http://{LOOPBACK}:{port}/v1"
         self._service = Service(

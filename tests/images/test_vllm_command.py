@@ -25,9 +25,6 @@ def test_image_and_manifest_start_the_same_program():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(
-    not PYTHON.exists(), reason="there is no .venvs/vllm to serve with: run make test-all, which makes it first"
-)
 def test_the_manifests_command_serves_a_model(tmp_path):
     model = str(save_tiny_llm(tmp_path / "model"))
     given = container(ServeLlmConfig(model=model, quantization="fp32", max_model_length=512, gpus=0))

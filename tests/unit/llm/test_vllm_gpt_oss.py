@@ -11,15 +11,9 @@ import pytest
 from kosparse.adapters.chat_openai import OpenAiChatModel
 from kosparse.ports import ChatRequest, LlmEndpoint
 from kosparse.records import Completion, Reject
-from kosparse.services.vllm import PYTHON, VllmServer
+from kosparse.services.vllm import VllmServer
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(1200),
-    pytest.mark.skipif(
-        not PYTHON.exists(), reason="there is no .venvs/vllm to serve with: run make test-all, which makes it first"
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

@@ -99,6 +99,8 @@ def test_what_it_takes_to_run(interpreter, monkeypatch, flags, free, able, word)
 def test_without_its_environment_it_cannot_run(monkeypatch, tmp_path):
     monkeypatch.setattr(vllm, "PYTHON", tmp_path / "nowhere")
     assert can_run() == (False, "vLLM is not installed (make setup)")
+    with pytest.raises(ServiceError, match="vLLM is not installed"):
+        VllmServer(tmp_path, "hub/id", max_model_length=512).start()
 
 
 def test_bf16_only_where_the_processor_computes_in_it(monkeypatch):

@@ -6,16 +6,10 @@ from kosparse.adapters.chat_openai import OpenAiChatModel
 from kosparse.config import GenerateQueriesConfig
 from kosparse.models import resolve
 from kosparse.ports import LlmEndpoint
-from kosparse.services.vllm import PYTHON, VllmServer
+from kosparse.services.vllm import VllmServer
 from kosparse.synthetic.queries import generate_queries_from_documents
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(1800),
-    pytest.mark.skipif(
-        not PYTHON.exists(), reason="there is no .venvs/vllm to serve with: run make test-all, which makes it first"
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PLANTED = "바나나맛우유"
 DOCUMENTS = (
