@@ -36,6 +36,15 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     encode.add_argument("--json", action="store_true", help="one JSON object {term: weight} per line, all terms")
     encode.set_defaults(command=_encode)
 
+    passages = commands.add_parser("encode-passages", help="write a collection's sparse vectors as Parquet shards")
+    passages.add_argument("passages", type=Path, nargs="?", help="passages.jsonl (default: the run's)")
+    passages.add_argument("--output", type=Path, required=True, help="folder of the shards; resumed")
+    passages.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
+    passages.add_argument("--top-k", type=int, default=0, help="terms kept per passage (default 0: all)")
+    passages.add_argument("--max-ratio", type=float, default=0.0, help="share of the largest weight that is kept")
+    passages.add_argument("--processes", type=_positive, default=1, help="side by side, or one per GPU (default 1)")
+    passages.set_defaults(command=_encode_passages)
+
     sample = commands.add_parser("sample", help="fetch the sample corpus and print where it is")
     sample.set_defaults(command=_sample)
 
@@ -171,6 +180,15 @@ def _encode(options: argparse.Namespace) -> None:
 
     _check_run(options.run)
     search.encode(options.text, options.run, options.k, document=options.document, as_json=options.json)
+
+
+def _encode_passages(options: argparse.Namespace) -> None:
+    from kosparse.commands import search
+    from kosparse.sparse.pruning import Pruning
+
+    _check_run(options.run)
+    pruning = Pruning(options.top_k, options.max_ratio)
+    search.encode_passages(options.passages, options.run, options.output, pruning, options.processes)
 
 
 def _sample(options: argparse.Namespace) -> None:

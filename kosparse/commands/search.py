@@ -8,8 +8,10 @@ from pathlib import Path
 
 from kosparse.jsonl import read_records
 from kosparse.models.quiet import quiet_transformers
-from kosparse.records import Document
+from kosparse.records import Document, Passage
+from kosparse.sparse.encoding import encode_to_shards
 from kosparse.sparse.model import load_sparse_model
+from kosparse.sparse.pruning import Pruning
 from kosparse.sparse.search import SparseIndex
 
 
@@ -39,6 +41,15 @@ def encode(text: str, run: Path, k: int, *, document: bool, as_json: bool) -> No
             print(json.dumps({term: round(weight, 4) for term, weight in terms}, ensure_ascii=False))
         else:
             print("  ".join(f"{term} {weight:.2f}" for term, weight in terms[:k]))
+
+
+def encode_passages(passages: Path | None, run: Path, output: Path, pruning: Pruning, processes: int) -> None:
+    """Write the sparse vectors of passages into Parquet shards; what is there already stays."""
+    rows = list(read_records(passages or run / "passages.jsonl", Passage))
+    with quiet_transformers():
+        ids, texts = [row.id for row in rows], [row.text for row in rows]
+        written = encode_to_shards(run / "model", ids, texts, output, pruning=pruning, processes=processes)
+    print(f"{len(rows):,} passages in {output}, {written} shards written now")
 
 
 def _excerpt(text: str, characters: int = 110) -> str:

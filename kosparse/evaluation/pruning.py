@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 from pydantic import BaseModel
 from scipy.sparse import csr_matrix
+
+from kosparse.sparse.pruning import prune
 
 RATIOS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 
@@ -19,19 +20,6 @@ class PruningPoint(BaseModel):
     active_dims_doc: float
     metric: float
     """Mean of the primary metric."""
-
-
-def prune(weights: csr_matrix, ratio: float) -> csr_matrix:
-    """Drop each row's weights below ``ratio`` times its largest: same shape.
-
-    OpenSearch's ``sparse_encoding`` processor, ``prune_type: max_ratio``.
-    """
-    largest = np.asarray(weights.max(axis=1).todense()).ravel() if weights.nnz else np.zeros(weights.shape[0])
-    rows = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
-    pruned = weights.copy()
-    pruned.data[pruned.data < ratio * largest[rows]] = 0.0
-    pruned.eliminate_zeros()
-    return pruned
 
 
 def pruning_curve(

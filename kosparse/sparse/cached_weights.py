@@ -84,6 +84,8 @@ def _weigh_states(document: MorphemeDocument, found: Sequence[Sequence[int]], st
     """Text by text, where the table would be too large."""
     units, head, rows = len(document.units.names), document.head, []
     for text, own in enumerate(track(found, "weighing", unit="passages")):
-        logits = head(states.of(text)) + prior(document.saturation.of([own], units)[0], head.threshold)
+        tokens = states.of(text)[None]
+        logits = head(tokens, torch.ones(tokens.shape[:2]))[0]
+        logits += prior(document.saturation.of([own], units)[0], head.threshold)
         rows.append(csr_matrix(activate(logits).numpy().astype(np.float32)))
     return csr_matrix(vstack(rows, format="csr"))

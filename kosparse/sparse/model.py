@@ -7,6 +7,7 @@ encoder. A folder over word pieces needs nothing of ours to be loaded; one over 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,8 @@ from scipy.sparse import csr_matrix, vstack
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json
 from kosparse.progress import Bar
+from kosparse.sparse.pruning import Pruning
+from kosparse.sparse.states import length_groups
 from kosparse.sparse.vocabulary import readable
 
 if TYPE_CHECKING:
@@ -24,7 +27,13 @@ if TYPE_CHECKING:
 
 ACTIVATION: Literal["log1p_relu"] = "log1p_relu"
 """log(1 + log(1 + relu(x))): weights stay below about 1.5 (Geng et al. 2025, arXiv 2504.14839)."""
-_TEXTS_PER_BLOCK = 256
+_GROUP_CHARACTERS = {"cpu": 2048}
+"""Of the texts encoded together, padding counted, by device: a processor is fastest with small groups."""
+_MOST_GROUP_CHARACTERS = 65536
+"""Of any other device."""
+_LONGEST = 1024
+"""Characters from which on texts count as equally long: the encoder cuts them."""
+_ALL = Pruning()
 
 
 def save_sparse_model(folder: Path, backbone: Path, model: Any, query_weights: torch.Tensor) -> None:
@@ -84,16 +93,21 @@ def load_sparse_model(folder: Path | str, device: str | None = None) -> SparseMo
     """
     from sentence_transformers import SparseEncoder
 
+    from kosparse.sparse.fused_modules import fuse
+
     if not (Path(folder) / "modules.json").is_file():
         raise InputError("there is no sparse model here", where=str(folder), fix="Give a folder train_sparse wrote.")
     try:
         # Classes beyond sentence-transformers are loaded by name, so only ours are let in.
         ours = _only_ours(Path(folder))
-        return SparseModel(SparseEncoder(str(folder), device=device or _device(), trust_remote_code=ours))
+        encoder = SparseEncoder(str(folder), device=device or _device(), trust_remote_code=ours)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"cannot load the sparse model: {error}", where=str(folder), fix="Train it again, or check the files."
         ) from error
+    with suppress(InputError):  # Morphemes have a head of their own; a sum or a head we do not know stays plain.
+        fuse(encoder)
+    return SparseModel(encoder)
 
 
 class SparseModel:
@@ -103,13 +117,13 @@ class SparseModel:
         self.encoder = encoder
         self.terms: list[str] = encoder.tokenizer.convert_ids_to_tokens(range(len(encoder.tokenizer)))
 
-    def encode_documents(self, texts: Sequence[str], batch_size: int = 16) -> csr_matrix:
+    def encode_documents(self, texts: Sequence[str], pruning: Pruning = _ALL) -> csr_matrix:
         """Document weights: shape [len(texts), terms], weights > 0."""
-        return self._encode(self.encoder.encode_document, texts, batch_size, "documents")
+        return self._encode(self.encoder.encode_document, texts, "documents", pruning)
 
-    def encode_queries(self, texts: Sequence[str], batch_size: int = 256) -> csr_matrix:
+    def encode_queries(self, texts: Sequence[str]) -> csr_matrix:
         """Query weights: shape [len(texts), terms]; a query of unknown pieces only is an empty row."""
-        return self._encode(self.encoder.encode_query, texts, batch_size, "queries")
+        return self._encode(self.encoder.encode_query, texts, "queries", _ALL)
 
     def explain(self, vector: csr_matrix) -> list[tuple[str, float]]:
         """The terms of one row as a person reads them, heaviest first."""
@@ -117,34 +131,26 @@ class SparseModel:
         found = sorted(zip(row.col.tolist(), row.data.tolist(), strict=True), key=lambda pair: -pair[1])
         return [(readable(self.terms[column]), float(weight)) for column, weight in found]
 
-    def _encode(self, encode: Any, texts: Sequence[str], batch_size: int, what: str) -> csr_matrix:
+    def _encode(self, encode: Any, texts: Sequence[str], what: str, pruning: Pruning) -> csr_matrix:
+        """Texts of like length together; only one group's dense weights are held at a time."""
         if not texts:
             return csr_matrix((0, len(self.terms)), dtype=np.float32)
-        # Longest first, in blocks: like lengths share a batch, and no dense matrix is kept.
-        order = sorted(range(len(texts)), key=lambda position: -len(texts[position]))
+        most = _GROUP_CHARACTERS.get(self.encoder.device.type, _MOST_GROUP_CHARACTERS)
+        groups = length_groups([min(len(text), _LONGEST) for text in texts], most)
         blocks, bar = [], Bar(f"encoding {what}", len(texts), "texts")
-        for start in range(0, len(order), _TEXTS_PER_BLOCK):
-            chosen = order[start : start + _TEXTS_PER_BLOCK]
-            out = encode(
-                [texts[position] for position in chosen],
-                batch_size=batch_size,
+        for group in groups:
+            dense = encode(
+                [texts[position] for position in group],
+                batch_size=len(group),
                 show_progress_bar=False,
-                convert_to_tensor=True,
-                convert_to_sparse_tensor=True,
+                convert_to_sparse_tensor=False,
                 save_to_cpu=True,
             )
-            blocks.append(_csr(out))
-            bar.advance(len(chosen))
+            blocks.append(pruning(csr_matrix(dense.float().numpy())))
+            bar.advance(len(group))
         bar.close()
-        back = np.empty(len(order), dtype=np.int64)
-        back[order] = np.arange(len(order))
+        back = np.argsort(np.concatenate(groups))
         return csr_matrix(vstack(blocks, format="csr")[back])
-
-
-def _csr(tensor: torch.Tensor) -> csr_matrix:
-    sparse = tensor.coalesce()
-    rows, columns = sparse.indices().numpy()
-    return csr_matrix((sparse.values().numpy(), (rows, columns)), shape=tuple(sparse.shape), dtype=np.float32)
 
 
 def _only_ours(folder: Path) -> bool:

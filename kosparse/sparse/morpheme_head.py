@@ -21,6 +21,7 @@ from kosparse.corpus.units import UNITS_FILE, Morphemes
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json, write_json
 from kosparse.sparse.activation import inverse
+from kosparse.sparse.fused_head import max_logits
 from kosparse.sparse.matches import keep_matches, match_units
 from kosparse.sparse.probe import Probe
 from kosparse.sparse.states import EncoderStates
@@ -76,9 +77,16 @@ class MorphemeHead(nn.Module):
         self.threshold: Tensor
         self.register_buffer("threshold", threshold)
 
-    def forward(self, states: Tensor) -> Tensor:
-        """Logits of one text, the prior not yet added: [tokens, hidden] -> [units]."""
-        return (states @ self.peak.T).amax(0) + states.mean(0) @ self.mean.T + self.bias
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Logits, the prior not yet added: shape [texts, units].
+
+        Args:
+            states: Shape [texts, tokens, hidden].
+            mask: 1 where a token counts, at least one per text: shape [texts, tokens].
+        """
+        counted = mask[..., None].to(states.dtype)
+        center = (states * counted).sum(1) / counted.sum(1)
+        return max_logits(states, mask, self.peak) + center @ self.mean.T + self.bias
 
 
 def prior(saturation: Tensor, threshold: Tensor) -> Tensor:

@@ -125,8 +125,7 @@ class MorphemeDocument(InputModule):
             saturation: Shape [texts, units].
         """
         states = self.network.base_model(input_ids=ids, attention_mask=mask).last_hidden_state
-        lengths = mask.sum(1).tolist()
-        read = torch.stack([self.head(text[:length]) for text, length in zip(states, lengths, strict=True)])
+        read: Tensor = self.head(states, mask)
         return read + prior(saturation, self.head.threshold)
 
     def get_embedding_dimension(self) -> int:

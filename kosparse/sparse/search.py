@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from scipy.sparse import csr_matrix, load_npz, save_npz
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json, read_records, write_json
 from kosparse.records import Passage
+from kosparse.sparse.encoding import encode_to_shards, load_shards
 from kosparse.sparse.model import SparseModel, load_sparse_model
 
 
@@ -52,8 +54,10 @@ class SparseIndex:
         loaded = load_sparse_model(model)
         if not (folder / "passages.json").is_file():
             rows = list(read_records(passages, Passage))
-            weights = loaded.encode_documents([row.text for row in rows])
-            cls(loaded, weights, [row.id for row in rows], [row.document_id for row in rows]).save(folder)
+            ids, shards = [row.id for row in rows], folder / "shards"
+            encode_to_shards(model, ids, [row.text for row in rows], shards)
+            cls(loaded, load_shards(shards)[1], ids, [row.document_id for row in rows]).save(folder)
+            shutil.rmtree(shards)
         ids = read_json(folder / "passages.json")
         return cls(loaded, csr_matrix(load_npz(folder / "weights.npz")), ids["passages"], ids["documents"])
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from kosparse.config import TrainSparseConfig
 from kosparse.sparse.activation import activate
+from kosparse.sparse.fused_head import max_logits
 from kosparse.sparse.head import Head, find_head, set_output
 from kosparse.sparse.head_model import UNFOLLOWED, HeadModel
 from kosparse.sparse.regularizers import flops
@@ -137,8 +138,9 @@ class PieceNetwork:
     def logits(self, passages: Sequence[int]) -> Tensor:
         """Largest logit over the positions: shape [passages, terms]."""
         ids, mask = padded([self.pieces[passage] for passage in passages], self.pad, self.network.device)
-        logits = self.network(input_ids=ids, attention_mask=mask).logits
-        return logits.masked_fill(mask[..., None] == 0, -1e4).amax(1).cpu()
+        head = find_head(self.network)
+        states = self.network.base_model(input_ids=ids, attention_mask=mask).last_hidden_state
+        return max_logits(head.transform(states), mask, head.decoder.weight, head.decoder.bias).cpu()
 
     def margins(self, logits: Tensor, passages: Sequence[int]) -> Margins:
         """A shift moves every logit."""

@@ -64,7 +64,7 @@ def test_logits_are_standardised_over_the_passages(tmp_path):
 
     # Both parts have mean 0 before the shift: .15 * -1.5 + .2 * -1.5.
     assert logits.mean(0).numpy() == pytest.approx(np.full(6, -0.525), abs=1e-2)
-    by_hand = torch.stack([head(states.of(text)) for text in range(10)]).detach()
+    by_hand = head(torch.stack([states.of(text) for text in range(10)]), torch.ones(10, 4)).detach()
     assert logits.numpy() == pytest.approx(by_hand.numpy(), abs=1e-2)
     assert probe.active < probe.active_before
 
