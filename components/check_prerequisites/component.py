@@ -9,6 +9,7 @@ from components import images
 def check_prerequisites(
     corpus: str,
     prerequisites: dsl.Output[dsl.Artifact],
+    champion: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
     config: dict,
 ):
@@ -17,6 +18,7 @@ def check_prerequisites(
     Args:
         corpus: Where the documents are: a folder, a file or ``s3://bucket/key``.
         prerequisites: JSON: what was checked, versions, free disk.
+        champion: What the registered model in use measured; names no version where there is none.
         metrics: Counts and seconds.
         config: ``kosparse.config.CheckPrerequisitesConfig`` as a JSON object.
     """
@@ -26,6 +28,7 @@ def check_prerequisites(
         config=config,
         corpus=corpus,
         prerequisites=prerequisites.path,
+        champion=champion.path,
     )
     for key, value in numbers.items():
         metrics.log_metric(key, value)

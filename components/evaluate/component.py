@@ -12,6 +12,7 @@ def evaluate(
     documents: dsl.Input[dsl.Dataset],
     evaluation: dsl.Input[dsl.Dataset],
     training_set: dsl.Input[dsl.Dataset],
+    champion: dsl.Input[dsl.Artifact],
     results: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
     config: dict,
@@ -24,6 +25,7 @@ def evaluate(
         documents: ``Document`` rows.
         evaluation: Queries and judgements.
         training_set: For the contamination check, and held-out synthetic queries where there are no real ones.
+        champion: What the registered model in use measured, to compare with.
         results: Folder: ``results.json``, ``per_query.jsonl``, ``runs/<system>.trec``.
         metrics: Counts and seconds.
         config: ``kosparse.config.EvaluateConfig`` as a JSON object.
@@ -37,6 +39,7 @@ def evaluate(
         documents=documents.path,
         evaluation=evaluation.path,
         training_set=training_set.path,
+        champion=champion.path,
         results=results.path,
     )
     for key, value in numbers.items():

@@ -11,6 +11,10 @@ from typing import Any
 from kosparse.adapters.mlflow_rest import MlflowRest, Refused, unreachable
 from kosparse.errors import InputError, ServiceError
 
+CHAMPION, CHALLENGER = "champion", "challenger"
+MEASURED = ("results.json", "per_query.jsonl")
+"""Files of ``evaluate`` that every registered version brings along, under ``report/``."""
+
 _LOCK_MINUTES = 15
 
 
@@ -84,6 +88,10 @@ class MlflowReview:
                 fix="It was registered by an older kosparse: register it again (`kosparse register --run ...`).",
             )
         return content
+
+    def measured(self, version: RegisteredVersion) -> dict[str, bytes]:
+        """What ``evaluate`` said of a version, by the names of ``MEASURED``; errors as for ``artifact``."""
+        return {name: self.artifact(version, f"report/{name}") for name in MEASURED}
 
     def set_alias(self, alias: str, number: str) -> None:
         """Point an alias at a version."""

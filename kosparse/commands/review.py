@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kosparse.adapters.review_mlflow import MlflowReview, RegisteredVersion
+from kosparse.adapters.review_mlflow import CHALLENGER, CHAMPION, MlflowReview, RegisteredVersion
 from kosparse.config.promotion import PromotionPolicy
 from kosparse.errors import ConfigError, InputError, ServiceError
-from kosparse.evaluation.results import QueryResult, Results
 from kosparse.evaluation.review import Gate, Measured, Review, gates, review
 from kosparse.evaluation.verdict import p_text
 from kosparse.settings import settings
 
-CHAMPION, CHALLENGER = "champion", "challenger"
 _PREVIOUS = "kosparse.previous_champion"
 
 
@@ -117,17 +115,7 @@ def _compare(registry: MlflowReview, candidate: RegisteredVersion, champion: Reg
 
 
 def _measured(registry: MlflowReview, version: RegisteredVersion) -> Measured:
-    try:
-        results = Results.model_validate_json(registry.artifact(version, "report/results.json"))
-        lines = registry.artifact(version, "report/per_query.jsonl").splitlines()
-        rows = [QueryResult.model_validate_json(line) for line in lines if line.strip()]
-    except ValueError as error:
-        raise InputError(
-            f"what was registered with version {version.number} cannot be read: {str(error).splitlines()[0]}",
-            where=registry.name,
-            fix="It was registered by another kosparse: register it again (`kosparse register --run ...`).",
-        ) from error
-    return Measured(version.number, results, {row.query_id: row for row in rows})
+    return Measured.parse(version.number, *registry.measured(version).values())
 
 
 def _print(found: Review) -> None:

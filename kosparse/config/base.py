@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kosparse import prompts
 from kosparse.errors import ConfigError
 
+MODEL_NAME = "kosparse"
+"""The registered model, unless a config says otherwise."""
+
 
 class StepConfig(BaseModel):
     """Base of all step configs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from kosparse.config.base import StepConfig
+from kosparse.config.base import MODEL_NAME, StepConfig
 
 
 class CheckPrerequisitesConfig(StepConfig):
@@ -14,6 +14,8 @@ class CheckPrerequisitesConfig(StepConfig):
     free_disk_gb: float = Field(default=2.0, ge=0)
     require_s3: bool = True
     require_mlflow: bool = True
+    registered_model: str = MODEL_NAME
+    """The model whose champion the new one is compared with: ``register_model.name``."""
 
 
 class IngestCorpusConfig(StepConfig):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from kosparse.config.base import StepConfig
+from kosparse.config.base import MODEL_NAME, StepConfig
 
 
 class EvaluateConfig(StepConfig):
@@ -31,7 +31,7 @@ class ReportConfig(StepConfig):
 class RegisterModelConfig(StepConfig):
     """``register_model``."""
 
-    name: str = "kosparse"
+    name: str = MODEL_NAME
     alias: str = "challenger"
 
 

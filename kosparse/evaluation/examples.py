@@ -39,31 +39,52 @@ def choose(
     values: Mapping[str, Mapping[str, Mapping[str, float]]],
     runs: Mapping[str, Run],
     count: int = 8,
+    champion: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
-    """Pick passages evenly over the collection, and the queries that gained and lost most against BM25.
+    """Pick passages evenly over the collection, and the queries that gained and lost most.
+
+    Args:
+        weights: Of queries and passages under the new model.
+        judgements: The queries.
+        values: Metrics by system, metric and query.
+        runs: Rankings by system.
+        count: Of each kind.
+        champion: The champion's primary metric by query id.
 
     Returns:
-        At most ``count`` each of ``documents``, ``queries``, ``wins`` and ``losses``.
+        At most ``count`` each of ``documents``, ``queries``, ``wins`` and ``losses`` (against BM25), ``gained`` and
+        ``lost`` (against the champion).
     """
-    gain = {
-        query_id: values["sparse"][PRIMARY][query_id] - values["bm25_kiwi"][PRIMARY][query_id]
-        for query_id in judgements.queries
-    }
-    ordered = sorted(gain, key=lambda query_id: (-gain[query_id], query_id))
-    wins = [query_id for query_id in ordered if gain[query_id] > 0][:count]
-    losses = [query_id for query_id in reversed(ordered) if gain[query_id] < 0][:count]
-    even = [ordered[at] for at in _evenly(len(ordered), count)]
+    ours = values["sparse"][PRIMARY]
+    ordered, wins, losses = _changes(ours, values["bm25_kiwi"][PRIMARY], count)
+    _, gained, lost = _changes(ours, champion or {}, count)
     rows = {query_id: row for row, query_id in enumerate(judgements.queries)}
 
-    def explain(query_id: str) -> dict[str, Any]:
-        return _query(weights, judgements, values, runs, query_id, rows[query_id])
+    def explain(query_ids: Sequence[str]) -> list[dict[str, Any]]:
+        found = [_query(weights, judgements, values, runs, name, rows[name]) for name in query_ids]
+        for name, row in zip(query_ids, found, strict=True):
+            row["champion"] = (champion or {}).get(name)
+        return found
 
     return {
         "documents": [_passage(weights, row) for row in _evenly(len(weights.texts), count)],
-        "queries": [explain(query_id) for query_id in even],
-        "wins": [explain(query_id) for query_id in wins],
-        "losses": [explain(query_id) for query_id in losses],
+        "queries": explain([ordered[at] for at in _evenly(len(ordered), count)]),
+        "wins": explain(wins),
+        "losses": explain(losses),
+        "gained": explain(gained),
+        "lost": explain(lost),
     }
+
+
+def _changes(
+    ours: Mapping[str, float], theirs: Mapping[str, float], count: int
+) -> tuple[list[str], list[str], list[str]]:
+    """Queries measured on both, from the most gained to the most lost; those that gained most; that lost most."""
+    gain = {query_id: ours[query_id] - theirs[query_id] for query_id in ours if query_id in theirs}
+    ordered = sorted(gain, key=lambda query_id: (-gain[query_id], query_id))
+    wins = [query_id for query_id in ordered if gain[query_id] > 0][:count]
+    losses = [query_id for query_id in reversed(ordered) if gain[query_id] < 0][:count]
+    return ordered, wins, losses
 
 
 def top_terms(row: csr_matrix, terms: Sequence[str], text: str = "", count: int = _TERMS) -> list[dict[str, Any]]:

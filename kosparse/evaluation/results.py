@@ -17,7 +17,7 @@ from kosparse.evaluation.judgements import Judgements
 from kosparse.evaluation.metrics import METRICS, PRIMARY, evaluate_run, mean
 from kosparse.evaluation.pruning import PruningPoint
 from kosparse.evaluation.ranking import write_trec
-from kosparse.evaluation.significance import bootstrap_interval, holm, paired
+from kosparse.evaluation.significance import Paired, bootstrap_interval, holm, paired
 from kosparse.evaluation.slices import Slice
 from kosparse.evaluation.systems import System
 from kosparse.jsonl import read_json, write_json, write_records
@@ -57,6 +57,18 @@ class Comparison(BaseModel):
     """Queries that gain and that lose."""
 
 
+class AgainstChampion(BaseModel):
+    """The new model beside the registered one in use, over the queries that both were measured on."""
+
+    version: str
+    queries: int
+    """Measured on both, with the same judgements."""
+    means: dict[str, tuple[float, float]]
+    """The champion's and the new model's mean, by metric."""
+    difference: Paired | None
+    """New less champion on the primary metric; None where no query is shared."""
+
+
 class Results(BaseModel):
     """Everything ``evaluate`` found."""
 
@@ -78,6 +90,8 @@ class Results(BaseModel):
     """Every kind of query, the sparse model beside the baseline."""
     pruning: list[PruningPoint]
     contamination: Contamination
+    champion: AgainstChampion | None = None
+    """None where nothing was the champion when the run began."""
     model_sha256: str
     seconds: float
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from kosparse.config.promotion import PromotionPolicy
+from kosparse.errors import InputError
 from kosparse.evaluation.metrics import METRICS, PRIMARY
-from kosparse.evaluation.results import Comparison, QueryResult, Results
+from kosparse.evaluation.results import AgainstChampion, Comparison, QueryResult, Results
 from kosparse.evaluation.significance import Paired, paired
 from kosparse.evaluation.verdict import p_text
+from kosparse.jsonl import read_json
 
 _SYSTEM = "sparse"
 
@@ -28,6 +31,40 @@ class Measured:
     def values(self, query_ids: Sequence[str], metric: str = PRIMARY) -> np.ndarray:
         """The sparse model's values of a metric, in the order given."""
         return np.array([self.queries[name].systems[_SYSTEM][metric] for name in query_ids], dtype=np.float64)
+
+    @property
+    def primary(self) -> dict[str, float]:
+        """The sparse model's primary metric by query id."""
+        return {name: row.systems[_SYSTEM][PRIMARY] for name, row in self.queries.items()}
+
+    @classmethod
+    def parse(cls, version: str, results: bytes, per_query: bytes) -> Measured:
+        """From ``results.json`` and ``per_query.jsonl`` as they were registered.
+
+        Raises:
+            InputError: They are not what ``evaluate`` writes.
+        """
+        try:
+            rows = [QueryResult.model_validate_json(line) for line in per_query.splitlines() if line.strip()]
+            return cls(version, Results.model_validate_json(results), {row.query_id: row for row in rows})
+        except ValueError as error:
+            raise InputError(
+                f"what was registered with version {version} cannot be read: {str(error).splitlines()[0]}",
+                where=f"version {version}",
+                fix="It was registered by another kosparse: register it again (`kosparse register --run ...`).",
+            ) from error
+
+
+def read_champion(folder: Path) -> Measured | None:
+    """The champion as ``check_prerequisites`` found it; None where there was none.
+
+    Raises:
+        InputError: The folder holds something else.
+    """
+    version = str(read_json(folder / "champion.json").get("version", ""))
+    if not version:
+        return None
+    return Measured.parse(version, (folder / "results.json").read_bytes(), (folder / "per_query.jsonl").read_bytes())
 
 
 @dataclass(frozen=True)
@@ -102,6 +139,16 @@ def review(challenger: Measured, champion: Measured | None, *, changes: int = 5,
         paired(new, old, seed=seed),
         [row for row in rows[:changes] if row.challenger > row.champion],
         [row for row in rows[::-1][:changes] if row.challenger < row.champion],
+    )
+
+
+def against_champion(challenger: Measured, champion: Measured | None) -> AgainstChampion | None:
+    """The numbers of a review, for ``results.json``."""
+    if champion is None:
+        return None
+    found = review(challenger, champion, changes=0)
+    return AgainstChampion(
+        version=champion.version, queries=found.shared, means=dict(found.means), difference=found.difference
     )
 
 

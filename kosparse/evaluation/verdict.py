@@ -40,13 +40,15 @@ def judge(found: Results) -> Verdict:
     compared = {row.system: row for row in found.comparisons}
     outcomes = {name: outcome(compared[name]) for name in ("sparse", "fusion")}
     cautions = _cautions(found)
+    if _lost_to_champion(found):
+        cautions.insert(0, Line("지금 쓰는 모델보다 못합니다", "Worse than the champion"))
     if "better" in outcomes.values() and not cautions:
         level: Level = "good"
     elif set(outcomes.values()) == {"worse"}:
         level = "bad"
     else:
         level = "unclear"
-    reasons = [_sentence(compared[name], outcome) for name, outcome in outcomes.items()]
+    reasons = [_sentence(compared[name], outcome) for name, outcome in outcomes.items()] + _champion(found)
     return Verdict(level, _headline(level, outcomes), reasons, cautions)
 
 
@@ -55,6 +57,34 @@ def outcome(row: Comparison | Slice) -> Literal["better", "worse", "same"]:
     if row.p_corrected >= SIGNIFICANT or row.difference == 0:
         return "same"
     return "better" if row.difference > 0 else "worse"
+
+
+def _lost_to_champion(found: Results) -> bool:
+    difference = found.champion.difference if found.champion else None
+    return difference is not None and difference.difference < 0 and difference.p < SIGNIFICANT
+
+
+def _champion(found: Results) -> list[Line]:
+    """One sentence on the model in use, where there is one."""
+    if found.champion is None:
+        return []
+    version, row = found.champion.version, found.champion.difference
+    if row is None:
+        return [
+            Line(
+                f"지금 쓰는 모델(버전 {version})과 함께 평가한 질의가 없습니다",
+                f"No query was measured on the champion (version {version}) too",
+            )
+        ]
+    low, high = row.interval
+    numbers = f"{found.primary} {row.difference:+.3f} [{low:+.3f}, {high:+.3f}], p {p_text(row.p)}"
+    shared = found.champion.queries
+    return [
+        Line(
+            f"지금 쓰는 모델(버전 {version})과의 차이, 함께 평가한 질의 {shared}개: {numbers}",
+            f"Against the champion (version {version}) on {shared} shared queries: {numbers}",
+        )
+    ]
 
 
 _NAMES = {"sparse": Line("희소 모델", "the sparse model"), "fusion": Line("BM25와의 결합", "its fusion with BM25")}

@@ -20,8 +20,8 @@ _REPORTED_PACKAGES = ("torch", "transformers", "sentence-transformers", "kiwipie
 
 
 @step
-def run(config: CheckPrerequisitesConfig, *, corpus: str, prerequisites: OutPath) -> Metrics:
-    """Check corpus, disk, S3 and MLflow, and open the tracking run all steps log under.
+def run(config: CheckPrerequisitesConfig, *, corpus: str, prerequisites: OutPath, champion: OutPath) -> Metrics:
+    """Check corpus, disk, S3 and MLflow, open the tracking run all steps log under, keep what the champion measured.
 
     Raises:
         InputError: The corpus is not there.
@@ -33,6 +33,7 @@ def run(config: CheckPrerequisitesConfig, *, corpus: str, prerequisites: OutPath
     free_gb = _check_disk(prerequisites.parent, config.free_disk_gb)
     s3 = _check_s3(current, required=config.require_s3)
     tracking_run = _start_tracking(current, config, corpus)
+    _keep_champion(current, config.registered_model, champion)
     write_json(
         prerequisites,
         {
@@ -95,6 +96,24 @@ def _start_tracking(current: Settings, config: CheckPrerequisitesConfig, corpus:
 
     params: dict[str, Any] = {"recipe": config.recipe, "corpus": Path(corpus).name, "seed": config.seed}
     return MlflowTracker(current.mlflow_uri).start_run(current.run_id, f"{config.recipe} {current.run_id}", params)
+
+
+def _keep_champion(current: Settings, name: str, folder: Path) -> None:
+    """What the model in use measured, or a ``champion.json`` that names no version."""
+    folder.mkdir()
+    version = ""
+    if current.mlflow_uri:
+        from kosparse.adapters.review_mlflow import CHAMPION, MlflowReview
+
+        registry = MlflowReview(current.mlflow_uri, name)
+        try:
+            found = registry.of_alias(CHAMPION)
+            for file, content in registry.measured(found).items() if found else ():
+                (folder / file).write_bytes(content)
+            version = found.number if found else ""
+        except InputError as error:
+            progress.note(f"no champion to compare with: {error.what}")
+    write_json(folder / "champion.json", {"name": name, "version": version})
 
 
 def _versions() -> dict[str, str]:

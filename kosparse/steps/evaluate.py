@@ -24,6 +24,7 @@ from kosparse.evaluation.results import (
     write_results,
     write_run,
 )
+from kosparse.evaluation.review import Measured, against_champion, read_champion
 from kosparse.evaluation.slices import Slice, slice_results
 from kosparse.evaluation.systems import (
     System,
@@ -59,6 +60,7 @@ def run(
     documents: InPath,
     evaluation: InPath,
     training_set: InPath,
+    champion: InPath,
     results: OutPath,
 ) -> Metrics:
     """Write ``results.json``, ``per_query.jsonl``, ``examples.json``, ``runs/<system>.trec`` and the sparse ``index``.
@@ -78,6 +80,7 @@ def run(
     cuts = list(read_records(passages, Passage))
     systems, weights = _systems(config, model, collection, cuts, judgements, results)
     values = per_query_values(judgements, systems)
+    rows = query_rows(judgements, systems, values)
     found = Results(
         judgements=judgements.kind,
         split=judgements.split,
@@ -98,9 +101,11 @@ def run(
         model_sha256=folder_hash(model),
         seconds=round(time.monotonic() - started, 2),
     )
+    before = read_champion(champion)
+    found.champion = against_champion(Measured("", found, {row.query_id: row for row in rows}), before)
     runs = {system.name: system.run for system in systems}
-    chosen = examples.choose(weights, judgements, values, runs, config.examples)
-    write_results(results, found, query_rows(judgements, systems, values), chosen)
+    chosen = examples.choose(weights, judgements, values, runs, config.examples, before.primary if before else {})
+    write_results(results, found, rows, chosen)
     return _metrics(found)
 
 

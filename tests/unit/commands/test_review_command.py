@@ -9,6 +9,8 @@ from kosparse.adapters.mlflow_rest import MlflowRest
 from kosparse.adapters.review_mlflow import MlflowReview
 from kosparse.cli import main
 from kosparse.errors import ServiceError
+from kosparse.evaluation.review import read_champion
+from kosparse.steps import check_prerequisites
 from tests.unit.evaluation.test_review import measured
 
 pytestmark = pytest.mark.services
@@ -71,6 +73,25 @@ def test_from_challenger_to_champion_and_back(server, name, capsys):
     assert champion(server, name) == first
     assert MlflowReview(server, name).version(second).tags["validation_status"] == "rolled_back"
     assert main(["rollback", "--name", name]) == 2, "nothing was before the first"
+
+
+def test_a_run_keeps_what_the_champion_measured(server, name, tmp_path, monkeypatch):
+    monkeypatch.delenv("S3_ENDPOINT", raising=False)
+    config = {"registered_model": name, "require_s3": False, "free_disk_gb": 0}
+
+    def kept(folder):
+        outputs = {output: tmp_path / folder / output for output in check_prerequisites.run.outputs}
+        check_prerequisites.run(config=config, corpus=str(tmp_path), **outputs)
+        return read_champion(outputs["champion"])
+
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    number = register(server, name, GOOD)
+    assert kept("first") is None
+    main(["promote", number, "--name", name])
+    found = kept("second")
+    assert found.version == number and found.results.model_sha256 == "x"
+    assert list(found.primary.values()) == GOOD
 
 
 def test_a_worse_one_needs_somebody_to_answer_for_it(server, name, capsys):

@@ -2,7 +2,8 @@ import pytest
 
 from kosparse.evaluation.contamination import Contamination
 from kosparse.evaluation.efficiency import Efficiency
-from kosparse.evaluation.results import Comparison, Results, SystemResult
+from kosparse.evaluation.results import AgainstChampion, Comparison, Results, SystemResult
+from kosparse.evaluation.significance import Paired
 from kosparse.evaluation.verdict import judge
 
 
@@ -88,6 +89,15 @@ def test_a_flaw_of_the_measurement_keeps_a_gain_from_being_called_good(changes, 
     verdict = judge(_results((0.03, 0.001), (0.05, 0.001), **changes))
     assert verdict.level == "unclear"
     assert any(caution in line.en for line in verdict.cautions)
+
+
+def test_a_model_worse_than_the_champion_is_never_good():
+    lost = Paired(difference=-0.03, interval=(-0.04, -0.02), p=0.001, better=1, worse=9)
+    against = AgainstChampion(version="4", queries=500, means={}, difference=lost)
+    found = _results((0.05, 0.001), (0.05, 0.001), champion=against)
+    said = judge(found)
+    assert said.level == "unclear" and said.cautions[0].en == "Worse than the champion"
+    assert "version 4" in said.reasons[-1].en and "-0.030" in said.reasons[-1].en
 
 
 def test_the_headline_names_who_won():

@@ -1,6 +1,7 @@
 """evaluate, report, register_model and export_opensearch, one after the other on a tiny finished run."""
 
 import json
+import shutil
 
 import pytest
 
@@ -8,7 +9,7 @@ from kosparse.errors import ConfigError, InputError
 from kosparse.evaluation.ranking import read_trec
 from kosparse.evaluation.results import read_results
 from kosparse.export.opensearch import verify_bundle
-from kosparse.jsonl import read_json
+from kosparse.jsonl import read_json, write_json, write_lines
 from kosparse.steps import evaluate, export_opensearch, register_model, report
 from tests.fakes.tiny_sparse_encoder import write_tiny_sparse_encoder
 from tests.unit.evaluation.world import QUERIES, FakeEmbedder, write_world
@@ -29,7 +30,7 @@ def surroundings(monkeypatch):
 
 
 def _evaluate(model, paths, folder, **config):
-    inputs = {name: paths[name] for name in ("passages", "documents", "evaluation", "training_set")}
+    inputs = {name: paths[name] for name in ("passages", "documents", "evaluation", "training_set", "champion")}
     return evaluate.run(config={"permutations": 100, **config}, model=model, results=folder / "results", **inputs)
 
 
@@ -59,6 +60,52 @@ def test_every_system_is_measured_on_the_real_queries(model, tmp_path):
         assert set(read_trec(tmp_path / "results" / "runs" / f"{system}.trec")) <= set(QUERIES)
     rows = [json.loads(line) for line in open(tmp_path / "results" / "per_query.jsonl", encoding="utf-8")]
     assert [row["query_id"] for row in rows] == list(QUERIES)
+
+
+def _make_champion(paths, results, change):
+    """What was measured becomes the champion's, with the sparse model's values changed."""
+    shutil.copy(results / "results.json", paths["champion"])
+    rows = [json.loads(line) for line in open(results / "per_query.jsonl", encoding="utf-8")]
+    for row in rows:
+        row["systems"]["sparse"] = {name: change(value) for name, value in row["systems"]["sparse"].items()}
+    write_lines(paths["champion"] / "per_query.jsonl", map(json.dumps, rows))
+    write_json(paths["champion"] / "champion.json", {"name": "kosparse", "version": "4"})
+
+
+def test_the_report_shows_what_changed_against_the_champion_query_by_query(model, tmp_path):
+    paths = write_world(tmp_path)
+    _evaluate(model, paths, tmp_path)
+    assert read_results(tmp_path / "results").champion is None
+    _make_champion(paths, tmp_path / "results", lambda value: value / 2)
+    shutil.rmtree(tmp_path / "results")
+
+    ours = _evaluate(model, paths, tmp_path)["sparse.ndcg@10"]
+    _report(paths, tmp_path)
+
+    found = read_results(tmp_path / "results").champion
+    assert (found.version, found.queries) == ("4", 3)
+    assert found.means["ndcg@10"] == pytest.approx((ours / 2, ours))
+    assert found.difference.difference == pytest.approx(ours / 2)
+    gained = read_json(tmp_path / "results" / "examples.json")["gained"]
+    assert len(gained) == found.difference.better > 0
+    assert gained[0]["champion"] == pytest.approx(gained[0]["ndcg@10"]["sparse"] / 2)
+    page = (tmp_path / "html").read_text(encoding="utf-8")
+    assert 'id="champion"' in page and "against the champion, version 4" in page
+    assert "Against the champion (version 4) on 3 shared queries" in page
+
+
+def test_a_champion_of_other_judgements_is_not_compared(model, tmp_path):
+    paths = write_world(tmp_path)
+    _evaluate(model, paths, tmp_path)
+    _make_champion(paths, tmp_path / "results", float)
+    rows = (paths["champion"] / "per_query.jsonl").read_text(encoding="utf-8").replace('": 1}', '": 2}')
+    write_lines(paths["champion"] / "per_query.jsonl", rows.splitlines())
+    shutil.rmtree(tmp_path / "results")
+    _evaluate(model, paths, tmp_path)
+    _report(paths, tmp_path)
+    found = read_results(tmp_path / "results").champion
+    assert found.queries == 0 and found.difference is None
+    assert "No query was measured on both" in (tmp_path / "html").read_text(encoding="utf-8")
 
 
 def test_a_training_query_equal_but_for_spaces_and_signs_is_contamination(model, tmp_path):
