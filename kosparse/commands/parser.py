@@ -65,6 +65,7 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     _add_estimate(commands)
     _add_cache(commands)
     _add_label(commands)
+    _add_benchmark(commands)
     _add_ablate(commands)
     _add_review(commands)
     _add_register(commands)
@@ -130,6 +131,16 @@ def _add_ablate(commands: Any) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[13, 14, 15], help="default %(default)s")
     parser.add_argument("--output", type=Path, default=Path("ablation"), help="folder; resumed (default %(default)s)")
     parser.set_defaults(command=_ablate)
+
+
+def _add_benchmark(commands: Any) -> None:
+    parser = commands.add_parser("benchmark", help="a trained model on public Korean sets, beside BM25 and dense")
+    parser.add_argument("sets", nargs="+", help="ko_strategyqa, autorag, squad_kor_v1, miracl_ko")
+    parser.add_argument("--data", type=Path, help="folder with the published files by set (default: download them)")
+    parser.add_argument("--run", type=Path, default=LATEST, help=f"whose model is measured (default {LATEST})")
+    parser.add_argument("--read-only", action="store_true", help="write the collections in BEIR's layout, no more")
+    parser.add_argument("--output", type=Path, default=Path("benchmark"), help="folder (default %(default)s)")
+    parser.set_defaults(command=_benchmark)
 
 
 def _add_review(commands: Any) -> None:
@@ -275,6 +286,18 @@ def _ablate(options: argparse.Namespace) -> None:
 
     variants = list(VARIANTS) if options.variants is None else options.variants
     ablate.run(options.run, variants, options.seeds, options.output)
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    from kosparse.commands import benchmark
+    from kosparse.evaluation.public_sets import SETS
+
+    unknown = sorted(set(options.sets) - set(SETS))
+    if unknown:
+        raise ConfigError(f"no such set: {', '.join(unknown)}", where="benchmark", fix=f"Known: {', '.join(SETS)}.")
+    if not options.read_only:
+        _check_run(options.run)
+    benchmark.run(options.sets, options.data, None if options.read_only else options.run / "model", options.output)
 
 
 def _review(options: argparse.Namespace) -> None:
