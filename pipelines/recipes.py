@@ -1,7 +1,8 @@
 """Named sizes of a run: what they change from the defaults, step by step.
 
 ``small`` is the defaults themselves. ``smoke`` proves the plumbing in about a minute; ``full`` is
-meant for a GPU and a collection that deserves it.
+meant for a GPU and a collection that deserves it. A size may be followed by variants that leave a part out,
+``full+no_dictionary``: where a run of the size itself was cached, only training and evaluation run again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Overrides = dict[str, dict[str, Any]]
 
 RECIPES: dict[str, Overrides] = {
     "smoke": {
-        "check_prerequisites": {"recipe": "smoke", "free_disk_gb": 0.5},
+        "check_prerequisites": {"free_disk_gb": 0.5},
         "ingest_corpus": {"max_documents": 60},
         "mine_synonyms": {"max_candidates": 40, "embedding_terms": 60},
         "verify_synonyms": {"max_candidates": 8, "budget_seconds": 20},
@@ -38,7 +39,7 @@ RECIPES: dict[str, Overrides] = {
     },
     "small": {},
     "full": {
-        "check_prerequisites": {"recipe": "full", "free_disk_gb": 50},
+        "check_prerequisites": {"free_disk_gb": 50},
         "mine_synonyms": {"max_candidates": 50000, "embedding_terms": 50000},
         "verify_synonyms": {"max_candidates": 20000, "budget_seconds": 7200, "concurrency": 128},
         "discover_synonyms": {"max_terms": 2000, "budget_seconds": 3600, "concurrency": 128},
@@ -67,6 +68,20 @@ RECIPES: dict[str, Overrides] = {
     },
 }
 
+VARIANTS: dict[str, Overrides] = {
+    "no_synthetic": {"build_training_set": {"use_synthetic": False}},
+    "synthetic_only": {"build_training_set": {"pseudo_queries": 0}},
+    "ratio_1_2": {"train_sparse": {"synthetic_share": 1 / 3}},
+    "ratio_1_1": {"train_sparse": {"synthetic_share": 0.5}},
+    "ratio_2_1": {"train_sparse": {"synthetic_share": 2 / 3}},
+    "no_dictionary": {"train_sparse": {"dictionary_weight": 0.0}},
+    "no_llm_dictionary": {"verify_synonyms": {"strategy": "low"}, "discover_synonyms": {"max_terms": 0}},
+    "no_distillation": {"train_sparse": {"label_weight": 1.0}},
+    "no_closed_form": {"train_sparse": {"closed_form": False}},
+    "untrained": {"train_sparse": {"closed_form": False, "max_steps": 0}},
+}
+"""The ablations as runs of their own; `kosparse ablate` trains them all on one finished run."""
+
 
 def config_class(step: str) -> type[StepConfig]:
     """The config class of a step, by name.
@@ -83,14 +98,13 @@ def config_class(step: str) -> type[StepConfig]:
 def arguments(recipe: str, settings: Iterable[str] = (), given: Mapping[str, Any] | None = None) -> Overrides:
     """Whole configs of all steps for a recipe, with what is given by step, and ``step.key=value`` settings, on top.
 
+    A recipe is a size (``full``), or a size with variants (``full+no_dictionary``).
     Values of settings are read as YAML (``3``, ``true``, ``[a, b]``). All are checked against the config classes.
 
     Raises:
         ConfigError: Unknown recipe, step or key, or a value it cannot have.
     """
-    if recipe not in RECIPES:
-        raise ConfigError(f"there is no recipe {recipe!r}", where="RECIPE", fix=f"Recipes: {', '.join(RECIPES)}.")
-    overrides = copy.deepcopy(RECIPES[recipe])
+    overrides = _named(recipe)
     for step, values in (given or {}).items():
         config_class(step)
         if not isinstance(values, Mapping):
@@ -101,6 +115,22 @@ def arguments(recipe: str, settings: Iterable[str] = (), given: Mapping[str, Any
         config_class(step)
         overrides.setdefault(step, {})[key] = value
     return {step: _complete(step, overrides.get(step, {})) for step in STEPS}
+
+
+def _named(recipe: str) -> Overrides:
+    size, *variants = recipe.split("+")
+    if size not in RECIPES or not set(variants) <= set(VARIANTS):
+        raise ConfigError(
+            f"there is no recipe {recipe!r}",
+            where="RECIPE",
+            fix=f"Recipes: {', '.join(RECIPES)}; each may be followed by +{', +'.join(VARIANTS)}.",
+        )
+    overrides = copy.deepcopy(RECIPES[size])
+    for variant in variants:
+        for step, values in VARIANTS[variant].items():
+            overrides.setdefault(step, {}).update(values)
+    overrides.setdefault("check_prerequisites", {})["recipe"] = recipe
+    return overrides
 
 
 def _complete(step: str, overrides: dict[str, Any]) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def run_pipeline(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipe", default="small", help=f"{', '.join(recipes.RECIPES)} (default small)")
+    parser.add_argument("--recipe", default="small", help=f"{', '.join(recipes.RECIPES)}, and +variant (default small)")
     parser.add_argument("--corpus", default="", help="BEIR folder, .jsonl or s3://...; default: the sample corpus")
     parser.add_argument("--queries", default="", help="real queries, for evaluation")
     parser.add_argument("--qrels", default="", help="judgements for those queries")

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--namespace", default="", help="whose runs; needed where Kubeflow has many users")
     parser.add_argument("--experiment", default="", help="default kosparse")
     parser.add_argument("--service-account", default="", help="of the run's pods; default: the server's")
-    parser.add_argument("--recipe", default="small", help=f"{', '.join(recipes.RECIPES)} (default small)")
+    parser.add_argument("--recipe", default="small", help=f"{', '.join(recipes.RECIPES)}, and +variant (default small)")
     parser.add_argument("--corpus", default="", help="s3://bucket/key, reachable from the cluster")
     parser.add_argument("--queries", default="", help="likewise: real queries, for evaluation")
     parser.add_argument("--qrels", default="", help="likewise: judgements for those queries")

@@ -134,13 +134,22 @@ def test_everything_runs_inside_the_exit_handler(compiled):
     assert root_tasks["stop-llm"]["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
 
 
-@pytest.mark.parametrize("recipe", recipes.RECIPES)
+@pytest.mark.parametrize("recipe", [*recipes.RECIPES, *(f"smoke+{variant}" for variant in recipes.VARIANTS)])
 def test_every_recipe_is_a_valid_config_of_every_step(recipe):
     arguments = recipes.arguments(recipe)
 
     assert set(arguments) == set(STEPS)
     for step, values in arguments.items():
         assert isinstance(recipes.config_class(step).parse(values), StepConfig)
+
+
+def test_a_variant_changes_nothing_but_its_own_part():
+    size, variant = recipes.arguments("smoke"), recipes.arguments("smoke+no_dictionary+ratio_1_1")
+
+    assert {step for step in STEPS if size[step] != variant[step]} == {"check_prerequisites", "train_sparse"}
+    assert variant["check_prerequisites"]["recipe"] == "smoke+no_dictionary+ratio_1_1"
+    assert (variant["train_sparse"]["dictionary_weight"], variant["train_sparse"]["synthetic_share"]) == (0.0, 0.5)
+    assert variant["train_sparse"]["max_steps"] == 20  # smoke's own
 
 
 def test_settings_override_the_recipe():
@@ -167,5 +176,6 @@ def test_wrong_settings_are_refused_by_name(setting, message):
 
 
 def test_unknown_recipe_names_the_known_ones():
-    with pytest.raises(ConfigError, match="smoke, small, full"):
-        recipes.arguments("tiny")
+    for unknown in ("tiny", "small+fast", "small+", "no_dictionary"):
+        with pytest.raises(ConfigError, match="smoke, small, full; each may be followed by .no_synthetic"):
+            recipes.arguments(unknown)
