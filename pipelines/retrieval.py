@@ -194,6 +194,7 @@ def kosparse_pipeline(
             documents=documents,
             evaluation=evaluation,
             training_set=training_set,
+            parallel=parallel,
             champion=checked.outputs["champion"],
         ).outputs["results"]
         reported = task(

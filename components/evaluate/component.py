@@ -12,6 +12,7 @@ def evaluate(
     documents: dsl.Input[dsl.Dataset],
     evaluation: dsl.Input[dsl.Dataset],
     training_set: dsl.Input[dsl.Dataset],
+    parallel: dsl.Input[dsl.Dataset],
     champion: dsl.Input[dsl.Artifact],
     results: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
@@ -25,6 +26,7 @@ def evaluate(
         documents: ``Document`` rows.
         evaluation: Queries and judgements.
         training_set: For the contamination check, and held-out synthetic queries where there are no real ones.
+        parallel: Aligned text; where there is any, English headings are asked of the Korean pages too.
         champion: What the registered model in use measured, to compare with.
         results: Folder: ``results.json``, ``per_query.jsonl``, ``runs/<system>.trec``.
         metrics: Counts and seconds.
@@ -39,6 +41,7 @@ def evaluate(
         documents=documents.path,
         evaluation=evaluation.path,
         training_set=training_set.path,
+        parallel=parallel.path,
         champion=champion.path,
         results=results.path,
     )

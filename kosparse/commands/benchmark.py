@@ -88,7 +88,9 @@ def _measure(model: Path, collection: Path, folder: Path) -> Results:
 
 def _inputs(collection: Path, folder: Path) -> dict[str, Path]:
     """What ``evaluate`` reads. Every document is kept, however short: the table would not be the public one."""
-    paths = {name: folder / name for name in ("documents", "passages", "evaluation", "training_set", "champion")}
+    paths = {
+        name: folder / name for name in ("documents", "passages", "evaluation", "training_set", "parallel", "champion")
+    }
     write_records(paths["documents"], (_document(line) for _, line in read_lines(collection / "corpus.jsonl")))
     longest = IngestCorpusConfig().passage_characters
     write_records(
@@ -103,6 +105,7 @@ def _inputs(collection: Path, folder: Path) -> dict[str, Path]:
     )
     write_lines(paths["training_set"] / "queries.jsonl", [])
     write_lines(paths["training_set"] / "passages.jsonl", [])
+    write_lines(paths["parallel"], [])
     write_json(paths["champion"] / "champion.json", {"name": "", "version": ""})
     return paths
 

@@ -31,6 +31,7 @@ _SLICES = {
     "script": ("문자", "script"),
     "shape": ("모양", "shape"),
     "length": ("길이", "length"),
+    "language": ("질의의 말", "language of the query"),
     "overlap": ("정답 문서와 겹치는 말", "query terms in the relevant document"),
 }
 _METRIC_NAMES = {"ndcg@10": "nDCG@10", "mrr@10": "MRR@10", "recall@100": "Recall@100", "map": "MAP"}

@@ -25,7 +25,8 @@ class Slice(BaseModel):
     """One kind of query."""
 
     by: str
-    """What the queries were divided by: ``script``, ``shape``, ``length`` or ``overlap``."""
+    """What the queries were divided by: ``script``, ``shape``, ``length``, ``overlap``, or ``language`` (of queries
+    that no judgement was made for: English headings of Korean pages)."""
     name: str
     queries: int
     systems: dict[str, float]
@@ -107,15 +108,23 @@ def slice_results(
         for query_id in judgements.queries:
             parts.setdefault(kind(query_id), []).append(query_id)
         rows += [(by, name, members) for name, members in sorted(parts.items())]
-    return _compared(rows, values, permutations, seed)
+    return compare_slices(rows, values, permutations, seed)
 
 
-def _compared(
+def compare_slices(
     rows: Sequence[tuple[str, str, list[str]]],
     values: Mapping[str, Mapping[str, Mapping[str, float]]],
     permutations: int,
     seed: int,
 ) -> list[Slice]:
+    """Compare the sparse model with the baseline in each part.
+
+    Args:
+        rows: What the queries were divided by, the part's name, and its query ids.
+        values: Per-query values by system, metric and query id.
+        permutations: Of the paired randomisation test.
+        seed: Of the test and the intervals.
+    """
     scores = [
         {system: np.array([metrics[PRIMARY][query_id] for query_id in members]) for system, metrics in values.items()}
         for _, _, members in rows

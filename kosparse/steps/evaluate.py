@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from kosparse import progress
 from kosparse.config import EvaluateConfig
 from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.corpus.text import query_key
 from kosparse.evaluation import contamination, examples
+from kosparse.evaluation.cross_script import EN_KO, cross_script
 from kosparse.evaluation.judgements import Judgements, held_out_synthetic, load_real
 from kosparse.evaluation.metrics import METRICS, PRIMARY, evaluate_run, mean
 from kosparse.evaluation.pruning import PruningPoint, pruning_curve
+from kosparse.evaluation.ranking import Run
 from kosparse.evaluation.results import (
     PerQuery,
     Results,
@@ -25,7 +27,7 @@ from kosparse.evaluation.results import (
     write_run,
 )
 from kosparse.evaluation.review import Measured, against_champion, read_champion
-from kosparse.evaluation.slices import Slice, slice_results
+from kosparse.evaluation.slices import Slice, compare_slices, slice_results
 from kosparse.evaluation.systems import (
     System,
     Texts,
@@ -37,15 +39,17 @@ from kosparse.evaluation.systems import (
 )
 from kosparse.export.hashing import folder_hash
 from kosparse.jsonl import read_records
-from kosparse.records import Document, Passage, Qrel, TrainingQuery
+from kosparse.records import AlignedText, Document, Passage, Qrel, TrainingQuery
 from kosparse.settings import settings
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from scipy.sparse import csr_matrix
 
+Search: TypeAlias = "Callable[[Texts], dict[str, Run]]"
+"""Queries to the rankings of each system."""
 
 _HALF = 0.5
 """Weight of the first system in the fusions with the dense encoder."""
@@ -60,6 +64,7 @@ def run(
     documents: InPath,
     evaluation: InPath,
     training_set: InPath,
+    parallel: InPath,
     champion: InPath,
     results: OutPath,
 ) -> Metrics:
@@ -78,7 +83,7 @@ def run(
     if judgements.left_out:
         progress.note("judgements left out: " + ", ".join(f"{why} {n}" for why, n in judgements.left_out.items()))
     cuts = list(read_records(passages, Passage))
-    systems, weights = _systems(config, model, collection, cuts, judgements, results)
+    systems, weights, search = _systems(config, model, collection, cuts, judgements, results)
     values = per_query_values(judgements, systems)
     rows = query_rows(judgements, systems, values)
     found = Results(
@@ -93,7 +98,8 @@ def run(
         fusion_weight=config.fusion_weight,
         systems=system_results(systems, values, config.seed),
         comparisons=compare(values, permutations=config.permutations, seed=config.seed),
-        slices=_slices(config, judgements, collection, values),
+        slices=_slices(config, judgements, collection, values)
+        + _english_queries(config, judgements, collection, read_records(parallel, AlignedText), search),
         pruning=_pruning(config, judgements, weights),
         contamination=contamination.check(
             (row.text for row in trained_on if row.split == "train"), judgements.queries, query_key, values
@@ -152,6 +158,25 @@ def _slices(
     )
 
 
+def _english_queries(
+    config: EvaluateConfig,
+    judgements: Judgements,
+    collection: Sequence[Document],
+    parallel: Iterable[AlignedText],
+    search: Search,
+) -> list[Slice]:
+    """English headings asked of the Korean pages they stand in, where the collection has parallel text."""
+    directions = cross_script(judgements, {document.id: document.searched for document in collection}, parallel)
+    found = []
+    for each in directions:
+        if each.name == EN_KO:
+            runs = search(Texts(list(each.queries), list(each.queries.values())))
+            values = {system: evaluate_run(each.qrels, run) for system, run in runs.items()}
+            rows = [("language", "English, of Korean pages", list(each.queries))]
+            found += compare_slices(rows, values, config.permutations, config.seed)
+    return found
+
+
 def _pruning(config: EvaluateConfig, judgements: Judgements, weights: examples.Weights) -> list[PruningPoint]:
     def measure(index: csr_matrix) -> float:
         run = sparse_run(list(judgements.queries), weights.document_ids, weights.queries, index, config.depth)
@@ -167,7 +192,8 @@ def _systems(
     passages: Sequence[Passage],
     judgements: Judgements,
     folder: Path,
-) -> tuple[list[System], examples.Weights]:
+) -> tuple[list[System], examples.Weights, Search]:
+    """The systems, the weights behind the sparse one, and a way to ask the three that are no fusion again."""
     from kosparse.adapters.embedder import open_embedder
     from kosparse.sparse.cached_weights import document_weights
     from kosparse.sparse.model import load_sparse_model
@@ -187,7 +213,8 @@ def _systems(
     whole = Texts([row.id for row in documents], [row.searched for row in documents])
     bm25 = done(bm25_system(queries, whole, content_morphemes_of, config.depth))
     cut = Texts([row.id for row in passages], texts)
-    dense = done(dense_system(queries, cut, document_ids, open_embedder(), config.depth))
+    embedder = open_embedder()
+    dense = done(dense_system(queries, cut, document_ids, embedder, config.depth))
     encoder = load_sparse_model(model)
     sparse, asked, index = sparse_system(
         queries,
@@ -208,4 +235,13 @@ def _systems(
     ]
     bar.close()
     terms = [readable(token) or token for token in encoder.terms]
-    return [bm25, dense, sparse, *fusions], examples.Weights(asked, index, terms, document_ids, texts)
+
+    def search(others: Texts) -> dict[str, Run]:
+        weights = encoder.encode_queries(others.texts)
+        return {
+            "bm25_kiwi": bm25_system(others, whole, content_morphemes_of, config.depth).run,
+            "dense": dense_system(others, cut, document_ids, embedder, config.depth).run,
+            "sparse": sparse_run(others.ids, document_ids, weights, index, config.depth),
+        }
+
+    return [bm25, dense, sparse, *fusions], examples.Weights(asked, index, terms, document_ids, texts), search

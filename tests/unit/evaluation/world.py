@@ -39,7 +39,7 @@ def write_world(folder: Path, *, real: bool = True) -> dict[str, Path]:
         name: folder / name
         for name in (
             "documents passages evaluation training_set prerequisites corpus_summary llm calibration "
-            "dictionary_summary dictionary funnel kept rejects history trends synonyms idf champion"
+            "dictionary_summary dictionary funnel kept rejects history trends synonyms idf parallel champion"
         ).split()
     }
     write_records(paths["documents"], (Document(id=name, text=text) for name, text in TEXTS.items()))
@@ -52,6 +52,7 @@ def write_world(folder: Path, *, real: bool = True) -> dict[str, Path]:
     history = [{"step": step, "seconds": step / 2, "loss": 3.0 / step, "active_dims": 90 - step} for step in (1, 2, 4)]
     write_lines(paths["history"], map(json.dumps, history))
     write_json(paths["trends"], {"note": "문서에 날짜가 없습니다", "terms": {}, "unmatched": {}, "evidence": []})
+    write_lines(paths["parallel"], [])
     write_json(paths["champion"] / "champion.json", {"name": "kosparse", "version": ""})
     write_json(paths["idf"], {"셀": 2.0, "표를": 1.5})
     paths["synonyms"].mkdir()

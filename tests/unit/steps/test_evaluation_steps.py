@@ -9,7 +9,8 @@ from kosparse.errors import ConfigError, InputError
 from kosparse.evaluation.ranking import read_trec
 from kosparse.evaluation.results import read_results
 from kosparse.export.opensearch import verify_bundle
-from kosparse.jsonl import read_json, write_json, write_lines
+from kosparse.jsonl import read_json, write_json, write_lines, write_records
+from kosparse.records import AlignedText
 from kosparse.steps import evaluate, export_opensearch, register_model, report
 from tests.fakes.tiny_sparse_encoder import write_tiny_sparse_encoder
 from tests.unit.evaluation.world import QUERIES, FakeEmbedder, write_world
@@ -30,7 +31,9 @@ def surroundings(monkeypatch):
 
 
 def _evaluate(model, paths, folder, **config):
-    inputs = {name: paths[name] for name in ("passages", "documents", "evaluation", "training_set", "champion")}
+    inputs = {
+        name: paths[name] for name in ("passages", "documents", "evaluation", "training_set", "parallel", "champion")
+    }
     return evaluate.run(config={"permutations": 100, **config}, model=model, results=folder / "results", **inputs)
 
 
@@ -106,6 +109,18 @@ def test_a_champion_of_other_judgements_is_not_compared(model, tmp_path):
     found = read_results(tmp_path / "results").champion
     assert found.queries == 0 and found.difference is None
     assert "No query was measured on both" in (tmp_path / "html").read_text(encoding="utf-8")
+
+
+def test_english_headings_are_asked_of_the_korean_pages(model, tmp_path):
+    paths = write_world(tmp_path)
+    rows = [AlignedText(ko="셀 보호", en="셀 protection", source="heading", key="calc/protect")]
+    write_records(paths["parallel"], rows)
+    _evaluate(model, paths, tmp_path)
+    _report(paths, tmp_path)
+    asked = next(row for row in read_results(tmp_path / "results").slices if row.by == "language")
+    assert asked.queries == 1 and set(asked.systems) == {"bm25_kiwi", "dense", "sparse"}
+    assert asked.systems["bm25_kiwi"] == pytest.approx(1.0)  # 셀 stands in one document
+    assert "English, of Korean pages" in (tmp_path / "html").read_text(encoding="utf-8")
 
 
 def test_a_training_query_equal_but_for_spaces_and_signs_is_contamination(model, tmp_path):
