@@ -63,7 +63,7 @@ def write_records(path: Path | str, records: Iterable[BaseModel]) -> int:
 def write_lines(path: Path | str, lines: Iterable[str]) -> int:
     """Write lines of text (each gets a newline) and return how many; all or nothing."""
     path, count = Path(path), 0
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")  # two runs at once must not mix their lines
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(partial, "w", encoding="utf-8") as file:

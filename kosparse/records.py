@@ -207,3 +207,12 @@ class Reject(Row):
     where: str = ""
     """``file:line`` for input rows, the record's id otherwise."""
     row: dict[str, Any] = {}
+
+
+class Flag(Row):
+    """Something about a document that its owner should know."""
+
+    document_id: str
+    kind: Literal["duplicate", "near_duplicate", "personal_data"]
+    detail: str
+    """The document it repeats and how similar it is, or the kinds of personal data."""

@@ -25,6 +25,9 @@ SYSTEMS = {
 _LINKS = {
     "model": ("train_sparse", "model"),
     "documents.jsonl": ("ingest_corpus", "documents"),
+    "datasheet.html": ("ingest_corpus", "datasheet"),
+    "rejects.jsonl": ("ingest_corpus", "rejects"),
+    "flags.jsonl": ("ingest_corpus", "flags"),
     "dataset": ("filter_pairs", "dataset"),
     "passages.jsonl": ("ingest_corpus", "passages"),
     "dictionary.jsonl": ("enhance_dictionary", "dictionary"),

@@ -17,14 +17,16 @@ def ingest_corpus(
     parallel: dsl.Output[dsl.Dataset],
     logged: dsl.Output[dsl.Dataset],
     rejects: dsl.Output[dsl.Dataset],
+    flags: dsl.Output[dsl.Dataset],
     corpus_summary: dsl.Output[dsl.Artifact],
+    datasheet: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     config: dict,
 ):
     """Read the corpus into documents, passages and an evaluation set.
 
     Args:
-        corpus: Where the documents are: a folder, a file or ``s3://bucket/key``.
+        corpus: Where the documents are: a folder, a file or ``s3://bucket/key`` (docs/own-corpus.md).
         queries: Real queries for evaluation; empty when there are none.
         qrels: Relevance judgements for those queries; empty when there are none.
         query_log: What people typed, one per line or a CSV with counts; empty when there is none.
@@ -34,7 +36,9 @@ def ingest_corpus(
         parallel: ``AlignedText`` rows; empty when the corpus has no translation.
         logged: ``LoggedQuery`` rows, the most frequent first; none of the evaluation set.
         rejects: ``Reject`` rows with file and line.
-        corpus_summary: JSON: counts, content hash, languages, dates.
+        flags: ``Flag`` rows: documents that repeat an earlier one or hold personal data.
+        corpus_summary: JSON: counts, content hash, scripts, lengths, dates, encodings, columns.
+        datasheet: The same as a page for people.
         metrics: Counts and seconds.
         config: ``kosparse.config.IngestCorpusConfig`` as a JSON object.
     """
@@ -52,7 +56,9 @@ def ingest_corpus(
         parallel=parallel.path,
         logged=logged.path,
         rejects=rejects.path,
+        flags=flags.path,
         corpus_summary=corpus_summary.path,
+        datasheet=datasheet.path,
     )
     for key, value in numbers.items():
         metrics.log_metric(key, value)

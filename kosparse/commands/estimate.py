@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kosparse.commands.step_settings import read_settings
 from kosparse.config import IngestCorpusConfig
-from kosparse.corpus.cleaning import clean_text
-from kosparse.corpus.readers import Location, locate, read_rows
+from kosparse.corpus.readers import Location, Reading, locate, read_corpus
+from kosparse.corpus.text import normalise
 from kosparse.llm.accounting import Prices
 from kosparse.llm.estimate import Collection, estimate
 from kosparse.records import Reject
@@ -30,7 +30,7 @@ def run(corpus: str, config: str, changes: Sequence[str], tokens_per_second: flo
     """
     settings = read_settings(config, changes)
     ingest = IngestCorpusConfig.parse(settings.get("ingest_corpus", {}), step="ingest_corpus")
-    collection = Collection.measure(_texts(corpus, ingest.max_documents), ingest)
+    collection = Collection.measure(_texts(corpus, ingest), ingest)
     prices, rows = Prices.from_settings(), estimate(collection, settings)
     print(f"{collection.documents:,} documents, about {collection.passages:,} passages")
     print(f"{'step':24}{'calls':>10}{'tokens in':>14}{'tokens out':>12}{'hours':>9}{'money':>10}")
@@ -64,12 +64,12 @@ def _line(step: str, calls: int, prompt: int, written: int, hours: float, money:
     print(f"{step:24}{calls:>10,}{prompt:>14,}{written:>12,}{hours:>9.2f}{money:>10.2f}")
 
 
-def _texts(corpus: str, most: int) -> Iterator[str]:
+def _texts(corpus: str, ingest: IngestCorpusConfig) -> Iterator[str]:
     count = 0
-    for _, row in read_rows(locate(Location(Path(corpus), corpus)).corpus):
-        if isinstance(row, Reject):
+    for _, row in read_corpus(locate(Location(Path(corpus), corpus)).corpus, ingest.columns, Reading()):
+        if isinstance(row, Reject) or not isinstance(row.get("text"), str):
             continue  # ingest_corpus counts these
-        if most and count >= most:
+        if ingest.max_documents and count >= ingest.max_documents:
             return
         count += 1
-        yield clean_text(row)
+        yield normalise(row["text"])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
 
 from kosparse.config.base import MODEL_NAME, StepConfig
 
@@ -23,6 +26,9 @@ class IngestCorpusConfig(StepConfig):
 
     max_documents: int = Field(default=0, ge=0)
     """0 means all."""
+    columns: dict[str, str] = {}
+    """Field (``_id``, ``text``, ``title``, ``date``, ``url``, ``lang``) -> column, or ``text:본문,_id:번호``; the rest
+    is guessed from the columns' names."""
     max_bad_share: float = Field(default=0.1, ge=0, le=1)
     """The run stops when more than this share of the rows is bad."""
     min_characters: int = Field(default=20, ge=1)
@@ -30,6 +36,29 @@ class IngestCorpusConfig(StepConfig):
     """Of all letters of a document."""
     passage_characters: int = Field(default=1200, ge=100)
     """Longest passage; cut at sentence ends."""
+    duplicates: Literal["flag", "drop_exact", "drop"] = "flag"
+    """Documents that repeat an earlier one: flagged, or left out; ``drop`` means near duplicates too."""
+    near_duplicate_jaccard: float = Field(default=0.8, ge=0, le=1)
+    """Of two documents' shingles of five characters; 0 looks for exact duplicates only."""
+    personal_data: Literal["flag", "drop"] = "flag"
+    """Documents with resident numbers, phones, cards, business numbers or e-mail addresses."""
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.partition(":") for pair in value.split(",") if pair.strip()]
+        return {field.strip(): column.strip() for field, _, column in pairs}
+
+    @field_validator("columns")
+    @classmethod
+    def _known(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        fields = ("_id", "text", "title", "date", "url", "lang")
+        unknown = [field for field in value if field not in fields]
+        if unknown or "" in value.values():
+            raise ValueError(f"write field:column, with a field of {', '.join(fields)}")
+        return value
 
 
 class ComputeIdfConfig(StepConfig):

@@ -9,18 +9,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from kosparse.config import IngestCorpusConfig
-from kosparse.corpus.readers import STAGE, Location, read_rows
+from kosparse.corpus.encodings import mend
+from kosparse.corpus.readers import STAGE, Location, Reading, read_corpus
+from kosparse.corpus.record_log import Rejects
+from kosparse.corpus.seen import Seen
 from kosparse.corpus.text import hangul_share, has_control_characters, normalise, one_line
 from kosparse.errors import InputError
 from kosparse.records import Document, Reject
 
 _SHOWN_CHARACTERS = 200
-_NEEDED = 3
-"""Rejects shown in an error."""
+_KOREAN_DATE = re.compile(r"(\d{4})\s*[./년-]\s*(\d{1,2})\s*[./월-]\s*(\d{1,2})(?!\d)")
 
 
 class BadRowError(ValueError):
@@ -31,33 +33,55 @@ class BadRowError(ValueError):
         super().__init__(reason)
 
 
+NO_FAULT = ("duplicate_text", "near_duplicate", "personal_data")
+"""Reasons that do not make a row a bad one: the collection is as it is, and the config chose."""
+_EXAMPLES = 3
+
+
 @dataclass
 class Cleaned:
-    """Reads documents from a file; counts and rejects fill up while it is iterated."""
+    """Reads documents from a file or folder; counts and rejects fill up while it is iterated."""
 
-    file: Location
+    corpus: Location
     config: IngestCorpusConfig
-    rejects: list[Reject] = field(default_factory=list)
+    rejects: Rejects
+    seen: Seen
+    reading: Reading = field(default_factory=Reading)
     rows: int = 0
     bad_dates: int = 0
+    mended: int = 0
+    """Documents that had been decoded wrongly before they came here."""
+    mended_examples: list[dict[str, str]] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Document]:
-        seen: dict[str, str] = {}
-        for where, row in read_rows(self.file):
+        for where, row in read_corpus(self.corpus, self.config.columns, self.reading):
             self.rows += 1
             if isinstance(row, Reject):
-                self.rejects.append(row)
+                self.rejects.add(row)
                 continue
             try:
-                document = to_document(row, self.config)
-                if document.id in seen:
-                    raise BadRowError("duplicate_id", f"first seen at {seen[document.id]}")
+                document = to_document(self._mended(row, where), self.config)
+                if first := self.seen.note("id", document.id, where):
+                    reason = "duplicate_text" if self.reading.made_ids else "duplicate_id"
+                    raise BadRowError(reason, f"first seen at {first}")
             except BadRowError as bad:
-                self.rejects.append(rejected(bad, where, row))
+                self.rejects.add(rejected(bad, where, row))
                 continue
-            seen[document.id] = where
             self.bad_dates += document.date is None and bool(row.get("date"))
             yield document
+
+    def _mended(self, row: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+        """The row, its texts decoded as they should have been."""
+        texts = {name: row[name] for name in ("title", "text") if isinstance(row.get(name), str)}
+        better = {name: mend(text) for name, text in texts.items()}
+        if better == texts:
+            return row
+        self.mended += 1
+        if len(self.mended_examples) < _EXAMPLES:
+            name = next(name for name in texts if better[name] != texts[name])
+            before, after = texts[name][:_SHOWN_CHARACTERS], better[name][:_SHOWN_CHARACTERS]
+            self.mended_examples.append({"where": where, "before": before, "after": after})
+        return {**row, **better}
 
     def check(self, kept: int) -> None:
         """Stop the run when there is nothing to go on with, or too much is bad.
@@ -65,10 +89,10 @@ class Cleaned:
         Raises:
             InputError: Names the reasons, how often each, and the first rows concerned.
         """
-        where = self.file.name
+        where = self.corpus.name
         if self.rows == 0:
             raise InputError("the corpus is empty", where=where, fix="Give a file with one document per line.")
-        reasons = Counter(reject.reason for reject in self.rejects)
+        reasons = Counter({name: count for name, count in self.rejects.reasons.items() if name not in NO_FAULT})
         if kept == 0 and set(reasons) <= {"not_korean", "too_short"} and "not_korean" in reasons:
             raise InputError(
                 f"there is no Korean in it: {reasons['not_korean']:,} documents, all below "
@@ -76,11 +100,11 @@ class Cleaned:
                 where=where,
                 fix="Give Korean documents, or lower ingest_corpus.min_hangul_share.",
             )
-        if kept == 0 or len(self.rejects) > self.config.max_bad_share * self.rows:
+        if kept == 0 or reasons.total() > self.config.max_bad_share * self.rows:
             raise InputError(
-                f"{len(self.rejects):,} of {self.rows:,} rows cannot be used "
+                f"{reasons.total():,} of {self.rows:,} rows cannot be used "
                 f"(at most {self.config.max_bad_share:.0%} may): {_counts(reasons)}",
-                where="; ".join(f"{reject.where} {reject.reason}" for reject in self.rejects[:_NEEDED]),
+                where="; ".join(f"{reject.where} {reject.reason}" for reject in self.rejects.first),
                 fix="Mend the rows, or raise ingest_corpus.max_bad_share." + _hint(reasons),
             )
 
@@ -88,7 +112,7 @@ class Cleaned:
 def to_document(row: Mapping[str, Any], config: IngestCorpusConfig) -> Document:
     """Check and clean one row (``_id`` or ``id``, ``text``, optional ``title``, ``date``, ``url``, ``lang``).
 
-    A date that is no ISO 8601 date becomes None. Other fields are left out.
+    A date that is none becomes None. Other fields are left out.
 
     Raises:
         BadRowError: ``no_id``, ``bad_id``, ``no_text``, ``bad_field``, ``control_characters``, ``too_short``
@@ -143,18 +167,25 @@ def clean_text(row: Mapping[str, Any]) -> str:
 
 
 def iso_date(value: Any) -> str | None:
-    """A date as it was written if it is ISO 8601, else None.
+    """A date that is ISO 8601 as it was written, one as Koreans write it as ISO 8601, any other as None.
 
     >>> iso_date("2024-05-01"), iso_date("2024-05-01T10:00:00Z"), iso_date("1 May")
     ('2024-05-01', '2024-05-01T10:00:00Z', None)
+    >>> iso_date("2024. 5. 1."), iso_date("2024년 12월 31일"), iso_date("2024/05/01 10:00")
+    ('2024-05-01', '2024-12-31', '2024-05-01')
     """
     if not isinstance(value, str):
         return None
     try:
         datetime.fromisoformat(value.strip())
+        return value.strip()
+    except ValueError:
+        pass
+    found = _KOREAN_DATE.match(value.strip())
+    try:
+        return date(*map(int, found.groups())).isoformat() if found else None
     except ValueError:
         return None
-    return value.strip()
 
 
 def sample(documents: Iterable[Document], size: int) -> Iterator[Document]:
@@ -201,8 +232,8 @@ def _counts(reasons: Counter[str]) -> str:
 
 
 def _hint(reasons: Counter[str]) -> str:
-    if reasons.get("not_utf8"):
-        return " Korean files that are not UTF-8 are often CP949: iconv -f CP949 -t UTF-8."
+    if reasons.get("unknown_encoding"):
+        return " UTF-8, CP949, EUC-KR and UTF-16 are read; save other files as UTF-8."
     if reasons.get("no_id") or reasons.get("not_json"):
         return " Each line is one JSON object with `_id` (or `id`) and `text`."
     return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class EvaluationSet:
             write_lines(folder / "qrels" / f"{split}.tsv", [HEADER, *rows])
 
 
-def read_evaluation(collection: Collection, documents: Set[str]) -> EvaluationSet:
+def read_evaluation(collection: Collection, documents: Container[str]) -> EvaluationSet:
     """Read the real queries of a collection.
 
     Judgements that come in files named by split keep it. Others are split by document (``split_of``); a
@@ -99,7 +99,7 @@ def _read_queries(file: Location, rejects: list[Reject]) -> dict[str, Query]:
 
 
 def _read_qrels(
-    file: Location, queries: Mapping[str, Query], documents: Set[str], rejects: list[Reject]
+    file: Location, queries: Mapping[str, Query], documents: Container[str], rejects: list[Reject]
 ) -> Iterator[Qrel]:
     """Rows ``query document score`` (BEIR) or ``query 0 document score`` (TREC); a header is skipped."""
     seen: set[tuple[str, str]] = set()

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lxml import html
 
-from kosparse.corpus.text import normalise, one_line
+from kosparse.corpus.html_blocks import HEADINGS, blocks, clean
+from kosparse.corpus.text import one_line
 
-_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-_BLOCKS = frozenset({*_HEADINGS, "p", "pre", "div", "section", "br", "ul", "ol", "li", "dl", "dt", "dd"}) | {
-    "table",
-    "tr",
-    "td",
-    "th",
-}
 _KEYWORD_SIGNS = re.compile(r"[,;]|--")
 
 
@@ -54,14 +47,14 @@ def read_page(path: Path) -> HelpPage:
     heading = area.find(".//h1")
     return HelpPage(
         title="" if heading is None else _text(heading),
-        head_title=_clean(tree.findtext(".//title") or ""),
-        blocks=tuple(_blocks(area)),
+        head_title=clean(tree.findtext(".//title") or ""),
+        blocks=tuple(blocks(area, without=("h1",))),
         by_id={
             element.get("id"): (element.tag, _text(element))
-            for element in area.iter("p", *_HEADINGS)
+            for element in area.iter("p", *HEADINGS)
             if element.get("id")
         },
-        keywords=tuple(_clean(meta.get("content", "")) for meta in area.xpath('.//meta[@itemprop="keywords"]')),
+        keywords=tuple(clean(meta.get("content", "")) for meta in area.xpath('.//meta[@itemprop="keywords"]')),
     )
 
 
@@ -75,36 +68,4 @@ def keyword_query(keyword: str) -> str:
 
 
 def _text(element: Any) -> str:
-    return _clean(element.text_content())
-
-
-def _clean(text: str) -> str:
-    return one_line(normalise(text))
-
-
-def _blocks(area: Any) -> Iterator[str]:
-    """The texts between block boundaries, empty ones left out."""
-    held: list[str] = []
-    for piece in _pieces(area):
-        if piece is not None:
-            held.append(piece)
-        else:
-            if text := _clean("".join(held)):
-                yield text
-            held = []
-
-
-def _pieces(element: Any) -> Iterator[str | None]:
-    """Texts in order; None where a block begins or ends."""
-    boundary = element.tag in _BLOCKS
-    if boundary:
-        yield None
-    if element.tag != "h1" and isinstance(element.tag, str):
-        if element.text:
-            yield element.text
-        for child in element:
-            yield from _pieces(child)
-            if child.tail:
-                yield child.tail
-    if boundary:
-        yield None
+    return clean(element.text_content())

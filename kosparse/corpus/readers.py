@@ -1,24 +1,37 @@
-"""Find and read a collection in BEIR's layout: a folder, or one ``.jsonl`` with or without queries.
+"""Find a collection and read it row by row, whatever it is written in.
 
-A folder holds ``corpus.jsonl`` and may hold ``queries.jsonl``, ``qrels/*.tsv`` and ``parallel.jsonl``.
+A collection is a BEIR folder (``corpus.jsonl``, perhaps ``queries.jsonl``, ``qrels/*.tsv``, ``parallel.jsonl``), one
+file, or a folder of files: ``.jsonl``, ``.csv``, ``.tsv`` and ``.parquet`` hold a document per row, ``.txt``, ``.md``
+and ``.html`` one each. Any but Parquet may be gzip- or zstd-compressed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from kosparse.corpus import text_files
+from kosparse.corpus.columns import choose
+from kosparse.corpus.lines import STAGE, read_lines, reject, require, suffix_of, unreadable
+from kosparse.corpus.locations import Location
+from kosparse.corpus.tables import Rows, read_csv, read_parquet
 from kosparse.errors import InputError
 from kosparse.records import Reject
 
-STAGE = "ingest_corpus"
-MAX_LINE_BYTES = 16 * 1024 * 1024
-"""A longer line is no document; it is skipped without being held in memory."""
+__all__ = ["STAGE", "Collection", "Location", "Reading", "locate", "read_columns", "read_corpus", "read_rows"]
 
-_SHOWN_CHARACTERS = 200
+TABLES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+SUFFIXES = (*TABLES, *text_files.SUFFIXES)
+"""What is taken from a folder."""
+
 _SPLIT_NAMES = {
     "train": "train",
     "validation": "validation",
@@ -26,18 +39,8 @@ _SPLIT_NAMES = {
     "dev": "validation",
     "test": "test",
 }
-_USE = "Give CORPUS a BEIR folder (with corpus.jsonl) or a .jsonl file with `_id` and `text` on each line."
-
-
-@dataclass(frozen=True)
-class Location:
-    """A file or folder on this machine, and the name its user knows it by."""
-
-    path: Path
-    name: str
-
-    def __truediv__(self, child: str) -> Location:
-        return Location(self.path / child, f"{self.name.rstrip('/')}/{child}")
+_ROWS_LOOKED_AT = 100
+"""Of each table, before it is decided which column is what."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,25 @@ class Collection:
     """The files of a collection that exist."""
 
     corpus: Location
+    """A file, or a folder of files."""
     queries: Location | None
     qrels: dict[str, Location]
     """By split (train, validation, test); "" for judgements that belong to no split yet."""
     parallel: Location | None
+
+
+@dataclass
+class Reading:
+    """What turns out while a corpus is read."""
+
+    files: Counter[str] = field(default_factory=Counter)
+    """By format: the file's ending."""
+    encodings: Counter[str] = field(default_factory=Counter)
+    """Lines, or whole text files, by encoding; Parquet has none."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """Field -> column of the first table."""
+    made_ids: bool = False
+    """The rows bring no id: it is made from the content."""
 
 
 def locate(corpus: Location, queries: Location | None = None, qrels: Location | None = None) -> Collection:
@@ -66,78 +84,97 @@ def locate(corpus: Location, queries: Location | None = None, qrels: Location | 
     try:
         return _locate(corpus, queries, qrels)
     except OSError as error:
-        raise _unreadable(corpus, error) from error
+        raise unreadable(corpus, error) from error
 
 
-def _locate(corpus: Location, queries: Location | None, qrels: Location | None) -> Collection:
-    _require(corpus)
-    if not corpus.path.is_dir():
-        return Collection(corpus, queries, _qrels(qrels), None)
-    found = queries or _optional(corpus / "queries.jsonl")
-    judged = _qrels(qrels or _optional(corpus / "qrels"))
-    return Collection(_corpus_in(corpus), found if judged else None, judged, _optional(corpus / "parallel.jsonl"))
+def read_corpus(corpus: Location, given: Mapping[str, str], reading: Reading) -> Rows:
+    """Yield ``(file:line, row)`` of each document of a file or folder, its columns named as BEIR does.
 
-
-def read_rows(file: Location) -> Iterator[tuple[str, dict[str, Any] | Reject]]:
-    """Yield ``(file:line, JSON object)`` for each non-blank line; a Reject where there is none.
-
-    Reasons: ``line_too_long``, ``not_utf8``, ``not_json``.
+    Args:
+        corpus: From ``locate``.
+        given: Field (``_id``, ``text``, ``title``, ``date``, ``url``, ``lang``) -> column; the rest is guessed.
+        reading: Filled on the way.
 
     Raises:
-        InputError: The file is missing, unreadable, compressed or UTF-16.
+        InputError: A file cannot be read, or none of its columns can be the text.
     """
-    _require(file)
-    try:
-        with open(file.path, "rb") as stream:
-            _refuse_other_formats(stream, file)
-            for number, line in _lines(stream):
-                if line.strip():
-                    where = f"{file.name}:{number}"
-                    yield where, _parse(line, where)
-    except OSError as error:
-        raise _unreadable(file, error) from error
+    for file in _files(corpus):
+        if isinstance(file, Reject):
+            yield file.where, file
+            continue
+        kind = suffix_of(file.path)
+        reading.files[kind or "other"] += 1
+        if kind in text_files.SUFFIXES:
+            yield file.name, text_files.read_text_file(file, _id_of(file, corpus), reading.encodings)
+        else:
+            yield from _named(_rows(file, kind, reading.encodings), given, reading, file)
+
+
+def read_rows(file: Location, encodings: Counter[str] | None = None) -> Rows:
+    """Yield ``(file:line, JSON object)`` for each line that is not blank; a Reject where there is none.
+
+    Reasons: ``not_json`` and those of ``read_lines``.
+
+    Raises:
+        InputError: As for ``read_lines``; or the file is one JSON array.
+    """
+    for position, (number, line) in enumerate(read_lines(file, encodings)):
+        where = f"{file.name}:{number}"
+        if isinstance(line, str) and position == 0 and line.strip() == "[":
+            fix = "Write one object per line: jq -c '.[]' in.json > out.jsonl."
+            raise InputError("this is one JSON array, not JSON lines", where=file.name, fix=fix)
+        yield where, line if isinstance(line, Reject) else _parse(line, where)
 
 
 def read_columns(file: Location) -> Iterator[tuple[str, list[str]]]:
     """Yield ``(file:line, columns)`` of a table separated by tabs, or by blanks where there is no tab.
 
     Raises:
-        InputError: The file is missing, unreadable or not UTF-8.
+        InputError: As for ``read_lines``, and for any line that cannot be read.
     """
-    _require(file)
-    try:
-        with open(file.path, encoding="utf-8-sig") as stream:
-            for number, line in enumerate(stream, 1):
-                if line.strip():
-                    yield f"{file.name}:{number}", line.strip().split("\t" if "\t" in line else None)
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(file, error) from error
+    for number, line in read_lines(file):
+        if isinstance(line, Reject):
+            raise InputError(f"{line.reason}: {line.detail}", where=line.where, fix="Mend the line.")
+        yield f"{file.name}:{number}", line.strip().split("\t" if "\t" in line else None)
 
 
-def _require(location: Location) -> None:
-    if not location.path.exists():
-        raise InputError("there is no such file or folder", where=location.name, fix=_USE)
+def _locate(corpus: Location, queries: Location | None, qrels: Location | None) -> Collection:
+    require(corpus)
+    if not corpus.path.is_dir():
+        return Collection(corpus, queries, _qrels(qrels), None)
+    beir = next((found for name in _beir_names() if (found := _optional(corpus / name))), None)
+    if beir is None:
+        _require_some(corpus)
+        return Collection(corpus, queries, _qrels(qrels), None)
+    found = queries or _optional(corpus / "queries.jsonl")
+    judged = _qrels(qrels or _optional(corpus / "qrels"))
+    return Collection(beir, found if judged else None, judged, _optional(corpus / "parallel.jsonl"))
+
+
+def _beir_names() -> Iterator[str]:
+    for kind in TABLES:
+        yield from (f"corpus{kind}{packed}" for packed in ("", ".gz", ".zst"))
+
+
+def _require_some(folder: Location) -> None:
+    if not any(True for _ in _files(folder)):
+        held = sorted(path.name for path in islice(folder.path.iterdir(), 5))
+        raise InputError(
+            f"the folder holds no documents; it holds {', '.join(held) or 'nothing'}",
+            where=folder.name,
+            fix=f"Documents are in files that end in {', '.join(SUFFIXES)}.",
+        )
 
 
 def _optional(location: Location) -> Location | None:
     return location if location.path.exists() else None
 
 
-def _corpus_in(folder: Location) -> Location:
-    corpus = folder / "corpus.jsonl"
-    if not corpus.path.is_file():
-        held = sorted(path.name for path in folder.path.iterdir())[:5]
-        raise InputError(
-            f"the folder has no corpus.jsonl; it holds {', '.join(held) or 'nothing'}", where=folder.name, fix=_USE
-        )
-    return corpus
-
-
 def _qrels(location: Location | None) -> dict[str, Location]:
     """Judgements by split; files of other names are judgements of no split."""
     if location is None:
         return {}
-    _require(location)
+    require(location)
     if not location.path.is_dir():
         return {"": location}
     files = [location / path.name for path in sorted(location.path.glob("*.tsv"))]
@@ -153,45 +190,81 @@ def _qrels(location: Location | None) -> dict[str, Location]:
     return {"": files[0]}
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Lines from 1; one longer than the limit comes cut, one byte over it."""
-    number = 0
-    while line := stream.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        yield number, line
-        while len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
-            line = stream.readline(MAX_LINE_BYTES + 1)
+def _files(corpus: Location) -> Iterator[Location | Reject]:
+    """The files of a corpus in the order of their names, folder by folder; hidden ones and other kinds left out."""
+    if not corpus.path.is_dir():
+        yield corpus
+        return
+    root = os.path.realpath(corpus.path)
+    waiting = [corpus]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            names = sorted(entry.name for entry in os.scandir(folder.path) if not entry.name.startswith("."))
+        except OSError as error:
+            yield reject("unreadable", str(error), folder.name, "")
+            continue
+        inner = []
+        for child in (folder / name for name in names):
+            is_folder = child.path.is_dir()
+            if not is_folder and suffix_of(child.path) not in SUFFIXES:
+                continue
+            if child.path.is_symlink() and not f"{os.path.realpath(child.path)}{os.sep}".startswith(root + os.sep):
+                yield reject("link_out_of_folder", os.readlink(child.path), child.name, "")
+            elif not is_folder:
+                yield child
+            elif not child.path.is_symlink():  # a link to a folder of this corpus would read it twice, or for ever
+                inner.append(child)
+        waiting.extend(reversed(inner))
 
 
-def _parse(line: bytes, where: str) -> dict[str, Any] | Reject:
-    if len(line) > MAX_LINE_BYTES:
-        return _reject("line_too_long", f"more than {MAX_LINE_BYTES:,} bytes", where, line)
+def _rows(file: Location, kind: str, encodings: Counter[str]) -> Rows:
+    if kind in (".csv", ".tsv"):
+        return read_csv(file, encodings)
+    return read_parquet(file) if kind == ".parquet" else read_rows(file, encodings)
+
+
+def _named(rows: Rows, given: Mapping[str, str], reading: Reading, file: Location) -> Rows:
+    """Rows with their columns named as BEIR does, after a look at the first ones."""
+    good: list[dict[str, Any]] = []
+    while not good:
+        head = list(islice(rows, _ROWS_LOOKED_AT))
+        if not head:
+            return
+        good = [row for _, row in head if isinstance(row, dict)]
+        if not good:
+            yield from head
+    names = list(dict.fromkeys(name for row in good for name in row))
+    columns = choose(names, given, good, file.name)
+    reading.columns = reading.columns or columns
+    for where, row in chain(head, rows):
+        if isinstance(row, Reject):
+            yield where, row
+            continue
+        named = {name: row.get(column) for name, column in columns.items()}
+        if "_id" not in columns:
+            reading.made_ids = True
+            named["_id"] = _made_id(named)
+        yield where, named
+
+
+def _made_id(row: Mapping[str, Any]) -> str:
+    """Of the content, so that the same document has the same id tomorrow."""
+    return hashlib.sha256(f"{row.get('title')}\n{row.get('text')}".encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _id_of(file: Location, corpus: Location) -> str:
+    """The path below the corpus; white space as ``%20``, which tables of ids can hold."""
+    path = Path(file.path.name) if file.path == corpus.path else file.path.relative_to(corpus.path)
+    plain = path.as_posix()
+    for ending in (".gz", ".zst"):
+        plain = plain.removesuffix(ending)
+    return re.sub(r"\s", "%20", plain)
+
+
+def _parse(line: str, where: str) -> dict[str, Any] | Reject:
     try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        return _reject("not_utf8", str(error.reason), where, line)
+        row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        return _reject("not_json", str(error), where, line)
-    if not isinstance(row, dict):
-        return _reject("not_json", f"a {type(row).__name__}, not an object", where, line)
-    return row
-
-
-def _reject(reason: str, detail: str, where: str, line: bytes) -> Reject:
-    shown = line[: 4 * _SHOWN_CHARACTERS].decode("utf-8", "replace")[:_SHOWN_CHARACTERS]
-    return Reject(stage=STAGE, reason=reason, detail=detail, where=where, row={"line": shown})
-
-
-def _refuse_other_formats(stream: BinaryIO, file: Location) -> None:
-    start = stream.read(4)
-    stream.seek(0)
-    formats = {b"\x1f\x8b": "gzip-compressed", b"PK": "a zip archive", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
-    for magic, name in formats.items():
-        if start.startswith(magic):
-            raise InputError(f"the file is {name}", where=file.name, fix="Unpack or convert it to UTF-8 JSON lines.")
-
-
-def _unreadable(file: Location, error: Exception) -> InputError:
-    return InputError(
-        f"cannot read: {error}", where=file.name, fix="Check the path, its permissions and that it is UTF-8."
-    )
+        return reject("not_json", str(error), where, line)
+    return row if isinstance(row, dict) else reject("not_json", f"a {type(row).__name__}, not an object", where, line)

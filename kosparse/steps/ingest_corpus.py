@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from kosparse import progress
 from kosparse.config import IngestCorpusConfig
 from kosparse.corpus.cleaning import BadRowError, Cleaned, rejected, sample
+from kosparse.corpus.datasheet import render
 from kosparse.corpus.evaluation_set import EvaluationSet, read_evaluation
+from kosparse.corpus.lines import suffix_of
 from kosparse.corpus.passages import split_document
 from kosparse.corpus.query_log import read_query_log
-from kosparse.corpus.readers import Location, locate, read_rows
-from kosparse.corpus.summary import Summary, count_reasons
+from kosparse.corpus.readers import SUFFIXES, Location, locate, read_rows
+from kosparse.corpus.record_log import RecordLog, Rejects
+from kosparse.corpus.seen import Seen
+from kosparse.corpus.summary import KEPT, Inspection
 from kosparse.corpus.text import query_key
 from kosparse.errors import InputError
-from kosparse.jsonl import read_records, write_json, write_records
+from kosparse.jsonl import read_records, write_json, write_lines, write_records
 from kosparse.records import AlignedText, Document, LoggedQuery, Reject
 from kosparse.steps.runtime import Metrics, OutPath, step
 
@@ -36,40 +41,42 @@ def run(
     parallel: OutPath,
     logged: OutPath,
     rejects: OutPath,
+    flags: OutPath,
     corpus_summary: OutPath,
+    datasheet: OutPath,
 ) -> Metrics:
     """Read, check, cut and count; rows that cannot be used go to ``rejects`` with file, line and reason.
+
+    Whatever ends it, ``rejects`` and ``flags`` hold what was found until then.
 
     Raises:
         InputError: Nothing usable, or more than ``max_bad_share`` of the rows are bad.
     """
-    with tempfile.TemporaryDirectory(prefix="kosparse-corpus-") as folder:
+    with tempfile.TemporaryDirectory(prefix="kosparse-corpus-") as folder, Rejects(rejects) as left_out:
         here = Path(folder)
+        seen = Seen(here / "seen.sqlite")
         collection = locate(
             _bring(corpus, here / "corpus"), _optional(queries, here / "queries"), _optional(qrels, here / "qrels")
         )
-        cleaned, summary = Cleaned(collection.corpus, config), Summary()
-        reading = progress.track(summary.watch(sample(cleaned, config.max_documents)), "reading", unit="documents")
-        write_records(documents, reading)
-        write_records(rejects, cleaned.rejects)
+        cleaned = Cleaned(collection.corpus, config, left_out, seen)
+        with RecordLog(flags) as flagged:
+            inspection = Inspection(config, seen, left_out, flagged)
+            reading = inspection.watch(sample(cleaned, config.max_documents))
+            write_records(documents, progress.track(reading, "reading", unit="documents"))
+        summary = inspection.summary
         cleaned.check(summary.documents)
-        judged = read_evaluation(collection, summary.ids)
+        _tell(cleaned)
+        judged = read_evaluation(collection, seen.all(KEPT))
         aligned, bad_aligned = _read_parallel(collection.parallel)
         asked, bad_asked = _read_log(query_log, here / "log", _keys(judged))
+        left_out.extend([*judged.rejects, *bad_aligned, *bad_asked])
+        seen.close()
     judged.write(evaluation)
     write_records(parallel, aligned)
     write_records(logged, asked)
-    left_out = [*cleaned.rejects, *judged.rejects, *bad_aligned, *bad_asked]
-    write_records(rejects, left_out)
+    cut = progress.track(read_records(documents, Document), "cutting", summary.documents, unit="documents")
     cuts = write_records(
-        passages,
-        (
-            passage
-            for document in progress.track(
-                read_records(documents, Document), "cutting", summary.documents, unit="documents"
-            )
-            for passage in split_document(document, config.passage_characters)
-        ),
+        passages, (passage for document in cut for passage in split_document(document, config.passage_characters))
     )
     counts = {
         "passages": cuts,
@@ -80,9 +87,38 @@ def run(
         "parallel": len(aligned),
         "logged_queries": len(asked),
     }
-    detail = {"rows": cleaned.rows, "bad_dates": cleaned.bad_dates, "rejected_by_reason": count_reasons(left_out)}
-    write_json(corpus_summary, {"corpus": corpus, **summary.as_json(), **counts, **detail})
+    about = {"corpus": corpus, **summary.as_json(), **counts, **_detail(cleaned)}
+    write_json(corpus_summary, about)
+    write_lines(datasheet, [render(about, left_out.first)])
     return {"documents": float(summary.documents), **{name: float(count) for name, count in counts.items()}}
+
+
+def _tell(cleaned: Cleaned) -> None:
+    """What was guessed or mended, to the person watching."""
+    columns = {field: column for field, column in cleaned.reading.columns.items() if field != column}
+    if columns:
+        progress.note("columns: " + ", ".join(f"{field} from {column}" for field, column in columns.items()))
+    if cleaned.reading.made_ids:
+        progress.note("no column is an id: ids are made from the content")
+    others = {name: count for name, count in cleaned.reading.encodings.items() if name != "utf-8"}
+    if others:
+        progress.note("not UTF-8, read all the same: " + ", ".join(f"{n:,} lines {name}" for name, n in others.items()))
+    if cleaned.mended:
+        progress.note(f"{cleaned.mended:,} documents had been decoded wrongly and are mended")
+
+
+def _detail(cleaned: Cleaned) -> dict[str, Any]:
+    return {
+        "rows": cleaned.rows,
+        "bad_dates": cleaned.bad_dates,
+        "files": dict(cleaned.reading.files.most_common()),
+        "encodings": dict(cleaned.reading.encodings.most_common()),
+        "columns": cleaned.reading.columns,
+        "made_ids": cleaned.reading.made_ids,
+        "mended": cleaned.mended,
+        "mended_examples": cleaned.mended_examples,
+        "rejected_by_reason": dict(cleaned.rejects.reasons.most_common()),
+    }
 
 
 def _optional(address: str, folder: Path) -> Location | None:
@@ -101,7 +137,7 @@ def _bring(address: str, folder: Path) -> Location:
     from kosparse.adapters.store_s3 import open_store
 
     bucket, _, key = address.removeprefix("s3://").partition("/")
-    if key.endswith((".jsonl", ".tsv", ".csv", ".txt")):
+    if suffix_of(Path(key)) in SUFFIXES:
         path = folder / key.rsplit("/", 1)[-1]
         open_store().download(bucket, key, path)
         return Location(path, address)

@@ -5,8 +5,11 @@ import pytest
 from kosparse.config import IngestCorpusConfig
 from kosparse.corpus.cleaning import BadRowError, Cleaned, iso_date, rejected, sample, to_document
 from kosparse.corpus.readers import Location
+from kosparse.corpus.record_log import Rejects
+from kosparse.corpus.seen import Seen
 from kosparse.errors import InputError
-from kosparse.records import Document
+from kosparse.jsonl import read_records
+from kosparse.records import Document, Reject
 
 TEXT = "셀을 보호하려면 먼저 시트를 보호해야 합니다."
 CONFIG = IngestCorpusConfig()
@@ -21,7 +24,16 @@ def _reason(row):
 def _cleaned(tmp_path, rows, **config):
     path = tmp_path / "corpus.jsonl"
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return Cleaned(Location(path, "corpus.jsonl"), IngestCorpusConfig(**config))
+    seen, left_out = tmp_path / "seen.sqlite", tmp_path / "rejects"
+    seen.unlink(missing_ok=True)
+    return Cleaned(Location(path, "corpus.jsonl"), IngestCorpusConfig(**config), Rejects(left_out), Seen(seen))
+
+
+def _read(cleaned):
+    """Ids kept, and the rejects."""
+    with cleaned.rejects as rejects:
+        kept = [document.id for document in cleaned]
+    return kept, list(read_records(rejects._path, Reject))
 
 
 def _good(count, start=0):
@@ -69,21 +81,22 @@ def test_a_date_that_is_none_is_dropped_and_the_document_kept():
 def test_good_rows_pass_bad_ones_are_kept_as_rejects_with_their_line(tmp_path):
     rows = [*_good(2), {"_id": "d1", "text": TEXT}, {"_id": "e", "text": "", "date": "2020"}, *_good(1, start=9)]
     cleaned = _cleaned(tmp_path, rows)
-    assert [document.id for document in cleaned] == ["d0", "d1", "d9"]
-    assert [(reject.where, reject.reason) for reject in cleaned.rejects] == [
+    kept, rejects = _read(cleaned)
+    assert kept == ["d0", "d1", "d9"]
+    assert [(reject.where, reject.reason) for reject in rejects] == [
         ("corpus.jsonl:3", "duplicate_id"),
         ("corpus.jsonl:4", "no_text"),
     ]
-    assert cleaned.rejects[0].detail == "first seen at corpus.jsonl:2"
+    assert rejects[0].detail == "first seen at corpus.jsonl:2"
     assert cleaned.rows == 5
 
 
 def test_the_run_goes_on_up_to_the_allowed_share_of_bad_rows(tmp_path):
     rows = [*_good(9), {"_id": "bad"}]
     cleaned = _cleaned(tmp_path, rows, max_bad_share=0.1)
-    cleaned.check(len(list(cleaned)))
+    cleaned.check(len(_read(cleaned)[0]))
     stricter = _cleaned(tmp_path, rows, max_bad_share=0.09)
-    kept = len(list(stricter))
+    kept = len(_read(stricter)[0])
     with pytest.raises(InputError, match="1 of 10 rows cannot be used .*no_text 1") as caught:
         stricter.check(kept)
     assert "corpus.jsonl:10 no_text" in caught.value.where and "max_bad_share" in caught.value.fix
@@ -91,7 +104,7 @@ def test_the_run_goes_on_up_to_the_allowed_share_of_bad_rows(tmp_path):
 
 def test_a_corpus_without_korean_says_so(tmp_path):
     cleaned = _cleaned(tmp_path, [{"_id": "a", "text": "Nothing in here is Korean at all."}], max_bad_share=1)
-    kept = len(list(cleaned))
+    kept = len(_read(cleaned)[0])
     with pytest.raises(InputError, match="there is no Korean in it"):
         cleaned.check(kept)
 
@@ -99,12 +112,12 @@ def test_a_corpus_without_korean_says_so(tmp_path):
 def test_an_empty_corpus_says_so(tmp_path):
     cleaned = _cleaned(tmp_path, [])
     with pytest.raises(InputError, match="the corpus is empty"):
-        cleaned.check(len(list(cleaned)))
+        cleaned.check(len(_read(cleaned)[0]))
 
 
 def test_nothing_usable_stops_the_run_whatever_share_is_allowed(tmp_path):
-    cleaned = _cleaned(tmp_path, [{"text": TEXT}], max_bad_share=1)
-    kept = len(list(cleaned))
+    cleaned = _cleaned(tmp_path, [{"_id": "", "text": TEXT}], max_bad_share=1)
+    kept = len(_read(cleaned)[0])
     with pytest.raises(InputError, match="no_id 1") as caught:
         cleaned.check(kept)
     assert "`_id`" in caught.value.fix

@@ -1,0 +1,139 @@
+"""Rows of a table: CSV, TSV or Parquet, of any size."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter, deque
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+from kosparse.corpus.lines import MAX_LINE_BYTES, read_lines, reject, unreadable
+from kosparse.corpus.locations import Location
+from kosparse.errors import InputError
+from kosparse.records import Reject
+
+Rows = Iterator[tuple[str, dict[str, Any] | Reject]]
+"""``(file:line, cells by column)``, or why there are none."""
+
+_SEPARATORS = (",", "\t", ";", "|")
+_BATCH = 512
+_CLOSED = re.compile(r'(?:[^"]|"")*+"')
+"""The rest of a quoted cell, two quotes standing for one."""
+
+
+def read_csv(file: Location, encodings: Counter[str] | None = None) -> Rows:
+    """Rows below a heading; a quoted cell may run over several lines; blank ones are left out.
+
+    The separator is the one most frequent in the heading. Reasons: ``unclosed_quote`` (only the row it stands in
+    is lost), ``wrong_columns``, and those of ``read_lines``.
+
+    Raises:
+        InputError: Two columns are called alike, or as for ``read_lines``.
+    """
+    csv.field_size_limit(MAX_LINE_BYTES)
+    lines = _Ahead(read_lines(file, encodings))
+    heading: list[str] | None = None
+    separator = ","
+    while (first := lines.next()) is not None:
+        number, line = first
+        where = f"{file.name}:{number}"
+        if isinstance(line, Reject):
+            yield where, line
+            continue
+        if heading is None:
+            separator = max(_SEPARATORS, key=line.count)
+        record = _record(line, lines, separator)
+        if record is None:
+            yield where, reject("unclosed_quote", "a quote is opened and never closed", where, line)
+            continue
+        cells = next(csv.reader([record], delimiter=separator), [])
+        if heading is None:
+            heading = _heading(cells, where)
+        elif len(cells) != len(heading):
+            detail = f"{len(cells)} cells, the heading has {len(heading)}"
+            yield where, reject("wrong_columns", detail, where, line)
+        else:
+            yield where, dict(zip(heading, cells, strict=True))
+
+
+def read_parquet(file: Location) -> Rows:
+    """Rows of a Parquet file, ``_BATCH`` at a time; dates as ISO 8601, columns of lists or structures left out.
+
+    Raises:
+        InputError: It is cut off, damaged or no Parquet.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    number = 0
+    try:
+        with parquet.ParquetFile(file.path) as table:
+            plain = [field.name for field in table.schema_arrow if not pyarrow.types.is_nested(field.type)]
+            for batch in table.iter_batches(_BATCH, columns=plain):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"{file.name}:row {number}", {name: _plain(value) for name, value in row.items()}
+    except pyarrow.ArrowException as error:
+        what = f"not a whole Parquet file: {str(error).splitlines()[0]}"
+        raise InputError(what, where=file.name, fix="Copy it again, or write it anew.") from error
+    except OSError as error:
+        raise unreadable(file, error) from error
+
+
+class _Ahead:
+    """Lines that can be given back."""
+
+    def __init__(self, lines: Iterator[tuple[int, str | Reject]]) -> None:
+        self._lines = lines
+        self._returned: deque[tuple[int, str | Reject]] = deque()
+
+    def next(self) -> tuple[int, str | Reject] | None:
+        return self._returned.popleft() if self._returned else next(self._lines, None)
+
+    def give_back(self, lines: list[tuple[int, str | Reject]]) -> None:
+        self._returned.extendleft(reversed(lines))
+
+
+def _record(line: str, lines: _Ahead, separator: str) -> str | None:
+    """The whole record that begins with this line; None, and nothing more taken, when its quote is never closed."""
+    opened = re.compile(rf'(?:^|{re.escape(separator)})"')
+    whole = re.compile(rf'(?:^|{re.escape(separator)})"(?:[^"]|"")*+"')
+    taken: list[tuple[int, str | Reject]] = []
+    text, is_open = line, _opens(line, opened, whole)
+    size = len(line)
+    while is_open:
+        following = lines.next()
+        if following is not None:
+            taken.append(following)
+        if following is None or isinstance(following[1], Reject) or size > MAX_LINE_BYTES:
+            lines.give_back(taken)
+            return None
+        more = following[1]
+        size += len(more)
+        closed = _CLOSED.match(more)
+        if closed:
+            rest = more[closed.end() :]
+            if rest.strip("\r\n") and not rest.startswith(separator):
+                lines.give_back(taken)
+                return None
+            is_open = _opens(rest, opened, whole) if rest.startswith(separator) else False
+    return text + "".join(str(found) for _, found in taken)
+
+
+def _opens(line: str, opened: re.Pattern[str], whole: re.Pattern[str]) -> bool:
+    """Whether a quoted cell of this line goes on in the next."""
+    return '"' in line and bool(opened.search(whole.sub("", line)))
+
+
+def _heading(cells: list[str], where: str) -> list[str]:
+    names = [name.strip() for name in cells]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"two columns are called {twice[0]!r}", where=where, fix="Rename one of them.")
+    return names
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime | date) else value
