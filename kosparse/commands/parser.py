@@ -45,6 +45,12 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     passages.add_argument("--processes", type=_positive, default=1, help="side by side, or one per GPU (default 1)")
     passages.set_defaults(command=_encode_passages)
 
+    serve = commands.add_parser("serve", help="a search page on this machine: the model beside BM25, with their terms")
+    serve.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
+    serve.add_argument("--port", type=int, default=8765, help="0 takes any that is free (default %(default)s)")
+    serve.add_argument("--open", action="store_true", help="open it in the browser")
+    serve.set_defaults(command=_serve)
+
     sample = commands.add_parser("sample", help="fetch the sample corpus and print where it is")
     sample.set_defaults(command=_sample)
 
@@ -184,6 +190,13 @@ def _search(options: argparse.Namespace) -> None:
 
     _check_run(options.run)
     search.search(options.query, options.run, options.k, as_json=options.json)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from kosparse.commands import serve
+
+    _check_run(options.run)
+    serve.serve(options.run, options.port, open_browser=options.open)
 
 
 def _encode(options: argparse.Namespace) -> None:
