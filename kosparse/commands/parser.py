@@ -12,13 +12,22 @@ from typing import Any
 
 from kosparse.errors import ConfigError, InputError
 
+EXIT_STATUS = (
+    "exit status: 0 done, 1 failed, 2 bad input or configuration, 3 a service is missing or refuses,\n"
+    "             4 too little disk or memory, 130 interrupted"
+)
 LATEST = Path(".kosparse/runs/latest")
 """What a command looks at when no run is named."""
 
 
 def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     """The command line's parser; ``options.command(options)`` runs what was chosen."""
-    root = argparse.ArgumentParser(prog="kosparse", description="Neural sparse retrieval for Korean, without labels.")
+    root = argparse.ArgumentParser(
+        prog="kosparse",
+        description="Neural sparse retrieval for Korean, without labels.",
+        epilog=EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = root.add_subparsers(title="commands", required=True, metavar="<command>")
 
     search = commands.add_parser("search", help="search a collection with a trained model")
@@ -66,6 +75,10 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
         "--card", type=_positive, action="append", default=[], metavar="GB", help="a GPU of this size, too"
     )
     gpu.set_defaults(command=_check_gpu)
+
+    completion = commands.add_parser("completion", help="print a script that completes commands and options")
+    completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
+    completion.set_defaults(command=_completion)
 
     _add_pairs(commands)
     _add_estimate(commands)
@@ -236,6 +249,12 @@ def _check_gpu(options: argparse.Namespace) -> None:
 
     devices = [*check_gpu_memory(), *(card(size) for size in options.card)]
     print(table(read_checkpoint(str(resolve(options.model))), devices, options.context, options.concurrency))
+
+
+def _completion(options: argparse.Namespace) -> None:
+    from kosparse.commands import completion
+
+    completion.run(options.shell)
 
 
 def _pairs(options: argparse.Namespace) -> None:

@@ -110,7 +110,12 @@ def test_a_browser_shows_both_systems(searcher, tmp_path):
                 "--accept-lang=ko",
                 f"--user-data-dir={tmp_path}",
             ]
-            + ["--virtual-time-budget=5000", "--dump-dom", f"{address}/?q={quote('셀 보호')}"],
+            + [
+                f"--user-data-dir={tmp_path}",
+                "--virtual-time-budget=5000",
+                "--dump-dom",
+                f"{address}/?q={quote('셀 보호')}",
+            ],
             capture_output=True,
             text=True,
             timeout=60,
