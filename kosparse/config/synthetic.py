@@ -53,7 +53,7 @@ class GenerateDocumentsConfig(LlmStepConfig):
 
     prompts_used: ClassVar[tuple[str, ...]] = ("generate_documents",)
 
-    max_queries: int = Field(default=4, ge=0)
+    max_queries: int = Field(default=2, ge=0)
     grades: list[int] = Field(default=[3, 1], min_length=1)
     """A passage of each is written per query: 3 exact, 2 partial, 1 related, 0 off-topic."""
     concurrency: int = Field(default=4, ge=1, le=1024)
