@@ -31,6 +31,13 @@ pairs: ## synthetic pairs alone, as a dataset to look at [CORPUS= OUTPUT=pairs Q
 	  --corpus "$(or $(CORPUS),$$($(PY) -m kosparse.cli sample))" --query-log "$(QUERY_LOG)" \
 	  $(if $(DICTIONARY),--dictionary "$(DICTIONARY)") $(foreach setting,$(SET),--set '$(setting)')
 
+.PHONY: doctor serve
+doctor: setup-test ## is this machine ready, and what to do where it is not
+	@$(PY) -m kosparse.cli doctor
+
+serve: setup-test ## search the latest run on a page of this machine, beside BM25 [RUN= PORT=8765]
+	@$(PY) -m kosparse.cli serve $(if $(RUN),--run "$(RUN)") $(if $(PORT),--port $(PORT))
+
 .PHONY: mlflow
 mlflow: setup-test ## bring the MLflow UI up again on the data that was kept
 	@$(PY) -m pipelines.local_services
@@ -69,7 +76,7 @@ check: setup-test manifests-check ## ruff, mypy, layers, prompts and manifests
 	@$(PY) -m pytest tests/unit/test_layers.py tests/unit/prompts
 
 .PHONY: estimate bench-pairs bench-llm
-estimate: setup-test ## calls, tokens, hours and money before a run [CORPUS= RECIPE= SET= LLM_PRICE_INPUT= LLM_PRICE_OUTPUT=]
+estimate: setup-test ## calls, tokens, hours, memory, disk and money before a run [CORPUS= RECIPE= SET= LLM_PRICE_INPUT= LLM_PRICE_OUTPUT=]
 	@$(PY) -c 'import json, sys; from pipelines import recipes; print(json.dumps(recipes.arguments(sys.argv[1], sys.argv[2:])))' \
 	  "$(RECIPE)" $(foreach setting,$(SET),'$(setting)') \
 	  | $(PY) -m kosparse.cli estimate --corpus "$(or $(CORPUS),$$($(PY) -m kosparse.cli sample))" --config -

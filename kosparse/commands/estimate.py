@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from kosparse.commands.step_settings import read_settings
-from kosparse.config import IngestCorpusConfig
+from kosparse.config import GenerateQueriesConfig, IngestCorpusConfig, ServeLlmConfig, TrainSparseConfig
 from kosparse.corpus.readers import Location, Reading, locate, read_corpus
 from kosparse.corpus.text import normalise
 from kosparse.llm.accounting import Prices
 from kosparse.llm.estimate import Collection, estimate
 from kosparse.records import Reject
 
+_STARTING_SECONDS, _SECONDS_PER_PASSAGE = 300.0, 0.25
+"""The steps beside the language model and the training, on two cores: starting their processes, and encoding. Of the
+first run on the sample corpus (1,519 passages), rounded up."""
+_STATE_BYTES_PER_PASSAGE = 250_000
+"""Token states that training reads again and again, in ``KOSPARSE_CACHE``; of the same run."""
+
 
 def run(corpus: str, config: str, changes: Sequence[str], tokens_per_second: float) -> None:
-    """Print one line per step and the sum.
+    """Print one line per step that asks the language model, their sum, and what the rest takes.
 
     Args:
         corpus: A BEIR folder or ``.jsonl``, on this machine.
@@ -51,6 +58,7 @@ def run(corpus: str, config: str, changes: Sequence[str], tokens_per_second: flo
         sum(row.hours(tokens_per_second) for row in rows),
         sum(row.cost(prices) for row in rows),
     )
+    _print_rest(collection, settings, sum(row.hours(tokens_per_second) for row in rows))
     if not tokens_per_second:
         print(
             "Hours are the steps' time budgets, the most they take; --tokens-per-second tells how fast the server is."
@@ -58,6 +66,39 @@ def run(corpus: str, config: str, changes: Sequence[str], tokens_per_second: flo
     if prices == Prices():
         print("No prices are set: LLM_PRICE_INPUT and LLM_PRICE_OUTPUT, per million tokens.")
     print("Answers in the cache cost nothing and are not taken off here.")
+
+
+def _print_rest(collection: Collection, settings: dict[str, dict[str, Any]], asking: float) -> None:
+    """Time, memory and disk of everything."""
+    train = TrainSparseConfig.parse(settings.get("train_sparse", {}), step="train_sparse")
+    encoding = (_STARTING_SECONDS + collection.passages * _SECONDS_PER_PASSAGE) / 3600
+    training = train.max_seconds / 3600
+    print(
+        f"time    {asking + encoding + training:.1f} hours: language model {asking:.1f}, "
+        f"training at most {training:.1f}, all else about {encoding:.1f} on two cores"
+    )
+    print(f"memory  {_language_model_memory(settings)}")
+    print(f"disk    {collection.passages * _STATE_BYTES_PER_PASSAGE / 1e9:.1f} GB of token states in KOSPARSE_CACHE")
+
+
+def _language_model_memory(settings: dict[str, dict[str, Any]]) -> str:
+    from kosparse.llm.checkpoint import read_checkpoint
+    from kosparse.llm.memory import need
+    from kosparse.models import PREFIX, find
+
+    served = ServeLlmConfig.parse(settings.get("serve_llm", {}), step="serve_llm")
+    name = served.model
+    if name.startswith(PREFIX):
+        if not find(name).is_ready:
+            return f"of {name} is known once it is fetched: kosparse models {name.removeprefix(PREFIX)}"
+        name = str(find(name).folder)
+    total = need(read_checkpoint(name), served.quantization, served.max_model_length, _concurrency(settings)).total
+    shape = f"{served.quantization}, {_concurrency(settings)} requests of {served.max_model_length:,} tokens at once"
+    return f"{total / 1e9:.1f} GB for {Path(name).name} ({shape}); which card that fits: kosparse check-gpu"
+
+
+def _concurrency(settings: dict[str, dict[str, Any]]) -> int:
+    return int(settings.get("generate_queries", {}).get("concurrency", GenerateQueriesConfig().concurrency))
 
 
 def _line(step: str, calls: int, prompt: int, written: int, hours: float, money: float) -> None:

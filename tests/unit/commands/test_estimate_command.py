@@ -59,9 +59,20 @@ def test_the_command_prints_steps_and_sum(tmp_path, capsys, monkeypatch):
     printed = capsys.readouterr().out.splitlines()
 
     assert printed[0] == "3 documents, about 3 passages"
+    assert any(line.startswith("time    0.") and "training at most 0.1" in line for line in printed)
+    assert any(line.startswith("disk    0.0 GB") for line in printed)
     lines = {line.split()[0]: line.split() for line in printed[2:] if line}
     assert lines["generate_queries"][1] == "2" and lines["filter_pairs"][1] == "0"
     assert float(lines["all"][5]) == float(lines["all"][3].replace(",", ""))  # one unit of money per token written
+
+
+def test_memory_is_that_of_the_model_at_its_precision(tmp_path, capsys):
+    corpus = tmp_path / "my.csv"
+    corpus.write_text("본문\n시트의 셀을 보호합니다\n", encoding="cp949")
+    settings = ["serve_llm.model=openai/gpt-oss-20b", "serve_llm.quantization=mxfp4"]
+    assert main(["estimate", "--corpus", str(corpus), *(word for each in settings for word in ("--set", each))]) == 0
+    memory = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("memory"))
+    assert 12 < float(memory.split()[1]) < 24 and "mxfp4" in memory  # 12.8 GB of weights are published
 
 
 def test_a_corpus_that_is_not_there_is_bad_input(tmp_path, capsys):

@@ -1,0 +1,83 @@
+import json
+
+import httpx
+import pytest
+
+from kosparse import cli
+from kosparse.commands import doctor
+from kosparse.commands.doctor import examine
+from kosparse.settings import settings
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch, tmp_path):
+    """A machine on which nothing is set."""
+    for name in ("S3_ENDPOINT", "AWS_ACCESS_KEY_ID", "MLFLOW_TRACKING_URI", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KOSPARSE_CACHE", str(tmp_path / "cache"))
+    python = tmp_path / "python"
+    python.touch()
+    monkeypatch.setenv("MLFLOW_PYTHON", str(python))
+    monkeypatch.setattr(doctor, "_TOTAL_DISK_GB", 0.0)
+
+
+def found(name):
+    return [check for check in examine(settings()) if check.name == name]
+
+
+def test_every_part_is_looked_at_and_what_is_missing_has_something_to_do(capsys):
+    assert cli.main(["doctor", "--json"]) == 0
+    checks = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    names = {check["name"] for check in checks}
+    assert names >= {"python", "packages", "processor", "memory", "GPU", "disk", "model", "S3", "MLflow", "LLM"}
+    assert all(check["fix"] for check in checks if check["state"] != "ok")
+
+
+def test_models_that_are_not_fetched_are_named_with_their_size():
+    first = found("model")[0]
+    assert first.state == "warn" and "kosparse models multilingual-e5-small" in first.fix and "MB" in first.fix
+
+
+def test_a_service_that_is_named_must_answer(monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("LLM_BASE_URL", "http://127.0.0.1:9/v1")
+    assert cli.main(["doctor"]) == 3
+    printed = capsys.readouterr()
+    assert "FAIL  MLflow" in printed.out and "FAIL  LLM" in printed.out
+    assert "not ready for a run: MLflow, LLM" in printed.err
+
+
+def test_a_store_without_credentials_is_told_apart(monkeypatch):
+    monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
+    (check,) = found("S3")
+    assert check.state == "fail" and "without credentials" in check.found and "AWS_ACCESS_KEY_ID" in check.fix
+
+
+def test_a_full_disk_ends_with_the_status_of_resources(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "_TOTAL_DISK_GB", 1e9)
+    assert cli.main(["doctor"]) == 4
+    assert "1000000000 GB are needed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("answer", "model", "state", "words"),
+    [
+        (httpx.Response(200, json={"data": [{"id": "m"}]}), "m", "ok", "serves m"),
+        (httpx.Response(200, json={"data": [{"id": "m"}]}), "other", "fail", "does not serve other"),
+        (httpx.Response(401), "", "fail", "answers 401"),
+        (httpx.Response(200, text="<html>"), "", "fail", "no OpenAI-compatible server"),
+    ],
+)
+def test_the_language_model_is_asked_what_it_serves(monkeypatch, answer, model, state, words):
+    monkeypatch.setenv("LLM_BASE_URL", "http://127.0.0.1:8000/v1")
+    monkeypatch.setenv("LLM_MODEL", model)
+    monkeypatch.setattr(httpx, "get", lambda *given, **more: answer)
+    (check,) = found("LLM")
+    assert check.state == state and words in check.found
+
+
+def test_a_language_model_outside_is_named_before_anything_is_sent(monkeypatch):
+    monkeypatch.setenv("LLM_BASE_URL", "https://api.openai.com/v1")
+    monkeypatch.setattr(httpx, "get", lambda *given, **more: httpx.Response(200, json={"data": [{"id": "m"}]}))
+    outside, answers = found("LLM")
+    assert (outside.state, answers.state) == ("warn", "ok") and "allow_external" in outside.fix
