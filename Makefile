@@ -38,6 +38,10 @@ doctor: setup-test ## is this machine ready, and what to do where it is not
 serve: setup-test ## search the latest run on a page of this machine, beside BM25 [RUN= PORT=8765]
 	@$(PY) -m kosparse.cli serve $(if $(RUN),--run "$(RUN)") $(if $(PORT),--port $(PORT))
 
+.PHONY: refresh
+refresh: setup-test ## bring the latest run to the collection as it is now, without training [CORPUS= ADD=1 RUN= EVERY=hours]
+	@$(PY) -m kosparse.cli refresh --corpus "$(CORPUS)" $(if $(ADD),--add) $(if $(RUN),--run "$(RUN)") $(if $(EVERY),--every $(EVERY))
+
 .PHONY: mlflow
 mlflow: setup-test ## bring the MLflow UI up again on the data that was kept
 	@$(PY) -m pipelines.local_services

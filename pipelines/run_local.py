@@ -22,6 +22,7 @@ from typing import Any
 
 from rich.console import Console
 
+from kosparse.commands.run_folder import link_outputs, point_latest
 from kosparse.errors import ConfigError, InputError, KosparseError
 from kosparse.jsonl import write_json
 from kosparse.settings import settings
@@ -96,10 +97,10 @@ def run_pipeline(
         with _tracked(services, run):
             _run_worker(run, package, environment, board)
             folders = outputs.verify(package, run / "outputs")
-        summary.link_outputs(run, folders)
+        link_outputs(run, folders)
         numbers = summary.write_summary(run, folders, board)
         services.mirror(run / "outputs", run.name)
-        _point_latest(run)
+        point_latest(run)
     summary.show(numbers, run, board, Console(highlight=False), time.monotonic() - started)
     return run
 
@@ -213,14 +214,6 @@ def _end_group(worker: subprocess.Popen[Any]) -> None:
             return
         except subprocess.TimeoutExpired:
             continue
-
-
-def _point_latest(run: Path) -> None:
-    """Let ``runs/latest`` point to this run, atomically."""
-    fresh = run.parent / ".latest"
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(run.name)
-    os.replace(fresh, run.parent / "latest")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

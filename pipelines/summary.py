@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,33 +19,6 @@ SYSTEMS = {
     "dense_bm25": "fusion of dense and BM25",
     "sparse_dense": "fusion of sparse and dense",
 }
-
-_LINKS = {
-    "model": ("train_sparse", "model"),
-    "documents.jsonl": ("ingest_corpus", "documents"),
-    "datasheet.html": ("ingest_corpus", "datasheet"),
-    "rejects.jsonl": ("ingest_corpus", "rejects"),
-    "flags.jsonl": ("ingest_corpus", "flags"),
-    "dataset": ("filter_pairs", "dataset"),
-    "passages.jsonl": ("ingest_corpus", "passages"),
-    "dictionary.jsonl": ("enhance_dictionary", "dictionary"),
-    "synonyms": ("enhance_dictionary", "synonyms"),
-    "report.html": ("report", "html"),
-    "bundle": ("export_opensearch", "bundle"),
-    "results": ("evaluate", "results"),
-    "index": ("evaluate", "results/index"),
-}
-"""Name in the run's folder -> task and artifact it points to."""
-
-
-def link_outputs(run: Path, folders: dict[str, Path]) -> None:
-    """Give the outputs people look for a short path in the run's folder."""
-    for name, (task, artifact) in _LINKS.items():
-        if name.endswith(".html"):
-            # Browsers follow a link and go by the name at its end, which has no suffix.
-            shutil.copyfile(folders[task] / artifact, run / name)
-        else:
-            (run / name).symlink_to(os.path.relpath(folders[task] / artifact, run))
 
 
 def write_summary(run: Path, folders: dict[str, Path], board: Board) -> dict[str, Any]:

@@ -24,6 +24,14 @@ def serve(options: argparse.Namespace) -> None:
     serve.serve(options.run, options.port, open_browser=options.open)
 
 
+def refresh(options: argparse.Namespace) -> None:
+    """``kosparse refresh``."""
+    from kosparse.commands import refresh
+
+    check_run(options.run)
+    refresh.run(options.run, options.corpus, additions=options.add, every_hours=options.every, as_json=options.json)
+
+
 def encode(options: argparse.Namespace) -> None:
     """``kosparse encode``."""
     from kosparse.commands import search

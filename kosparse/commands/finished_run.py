@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kosparse import progress
+from kosparse.commands.run_folder import task_folder
 from kosparse.config import BuildTrainingSetConfig, TrainSparseConfig
 from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.errors import InputError
@@ -31,18 +32,6 @@ if TYPE_CHECKING:
     from kosparse.sparse.model import SparseModel
 
 _DEPTH = 100
-
-
-def task_folder(folder: Path) -> Path:
-    """Where a finished run keeps the outputs of its tasks.
-
-    Raises:
-        InputError: The folder is not a finished run.
-    """
-    found = sorted(path for path in (folder / "outputs").glob("*") if (path / "train-sparse").is_dir())
-    if not found:
-        raise InputError("this is not a finished run", where=str(folder), fix="Run `make run` first, or name --run.")
-    return found[-1]
 
 
 class FinishedRun:

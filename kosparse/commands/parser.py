@@ -73,6 +73,14 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     )
     gpu.set_defaults(command=actions.check_gpu)
 
+    refresh = commands.add_parser("refresh", help="bring a run to the collection as it is now, without training")
+    refresh.add_argument("--corpus", required=True, help="the whole collection as it is now; as for ingest_corpus")
+    refresh.add_argument("--add", action="store_true", help="the corpus holds only what comes to the collection")
+    refresh.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
+    refresh.add_argument("--every", type=float, default=0.0, metavar="HOURS", help="again and again, until Ctrl-C")
+    refresh.add_argument("--json", action="store_true", help="one JSON object per refresh")
+    refresh.set_defaults(command=actions.refresh)
+
     doctor = commands.add_parser("doctor", help="is this machine ready for a run, and what to do where it is not")
     doctor.add_argument("--json", action="store_true", help="one JSON object per check and line")
     doctor.set_defaults(command=actions.doctor)

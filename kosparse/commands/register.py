@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from kosparse.commands.finished_run import task_folder
+from kosparse.commands.run_folder import task_folder
 from kosparse.errors import ServiceError
 from kosparse.jsonl import read_json
 from kosparse.settings import settings

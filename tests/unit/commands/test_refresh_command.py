@@ -1,0 +1,123 @@
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from kosparse.cli import main
+from kosparse.commands.run_folder import link_outputs
+from kosparse.export.query_weights import query_weights
+from kosparse.export.reweigh import Weighing, reweigh
+from kosparse.jsonl import read_json, read_records, write_json, write_lines
+from kosparse.records import Document, SynonymCandidate
+from kosparse.sparse.search import SparseIndex
+from kosparse.steps import compute_idf, ingest_corpus
+from tests.fakes.tiny_sparse_encoder import TEXTS, write_tiny_morpheme_encoder
+from tests.unit.evaluation.world import FakeEmbedder
+
+NEW = "새 시트(sheet)를 더하고 이름을 정하면 표가 그 시트로 옮겨집니다."
+
+
+def _corpus(path, texts):
+    rows = [{"_id": name, "text": text} for name, text in texts.items()]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    return write_tiny_morpheme_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture
+def base(tmp_path, monkeypatch, encoder):
+    """A finished run over three Korean documents, as far as a refresh reads it."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("LLM_BASE_URL", raising=False)
+    monkeypatch.setenv("KOSPARSE_EVENTS", str(tmp_path / "events.jsonl"))
+    monkeypatch.setattr("kosparse.adapters.embedder.open_embedder", lambda name="": FakeEmbedder())
+    run = tmp_path / "runs" / "base"
+    tasks = run / "outputs" / "kosparse"
+    given = {"corpus": str(_corpus(tmp_path / "old.jsonl", dict(zip("abc", TEXTS, strict=False)))), "queries": ""}
+    ingested = {name: tasks / "ingest-corpus" / name for name in ingest_corpus.run.outputs}
+    ingest_corpus.run(**given, qrels="", query_log="", **ingested)
+    (tasks / "train-sparse").mkdir()
+    (tasks / "train-sparse" / "model").symlink_to(encoder)
+    queries = encoder / "query_0_MorphemeQuery"
+    compute_idf.run(passages=ingested["passages"], backbone=queries, idf=tasks / "compute-idf" / "idf")
+    write_json(tasks / "detect-trends/trends", {"terms": {}})
+    for empty in ("mine-synonyms/candidates", "verify-synonyms/verdicts", "discover-synonyms/discovered"):
+        write_lines(tasks / empty, [])
+    write_json(tasks / "serve-llm/llm", {})
+    write_json(run / "arguments.json", {"mine_synonyms": {"sources": ["parenthesis"]}})
+    link_outputs(run, {path.name.replace("-", "_"): path for path in tasks.iterdir()})
+    return run
+
+
+def _refresh(base, corpus, capsys, *more):
+    status = main(["refresh", "--run", str(base), "--corpus", str(corpus), "--json", *more])
+    printed = capsys.readouterr()
+    return status, json.loads(printed.out) if status == 0 else printed.err
+
+
+def test_only_new_passages_are_encoded_and_everything_else_follows(base, tmp_path, capsys):
+    texts = {"a": TEXTS[0], "b": TEXTS[1] + " 행과 열의 수를 정합니다.", "d": NEW}
+    status, told = _refresh(base, _corpus(tmp_path / "now.jsonl", texts), capsys)
+    assert status == 0
+    counts = [told[name] for name in ("new", "changed", "removed", "unchanged", "passages", "passages_encoded")]
+    assert counts == [1, 1, 1, 1, 3, 2]
+    run = base.parent / "latest"
+    before = SparseIndex.open(base / "model", base / "passages.jsonl", base / "index")
+    after = SparseIndex.open(run / "model", run / "passages.jsonl", run / "index")
+    assert after.passage_ids == ["a#0", "b#0", "d#0"]
+    np.testing.assert_array_equal(after.weights[0].toarray(), before.weights[0].toarray())
+    np.testing.assert_allclose(after.weights[2].toarray(), after.model.encode_documents([NEW]).toarray(), rtol=1e-5)
+    mined = read_records(run / "outputs/refresh/mine-synonyms/unknown", SynonymCandidate)
+    assert ("시트", "sheet") in {(row.ko, row.en) for row in mined}
+    assert (run / "bundle").is_dir() and read_json(run / "refresh.json")["base"] == "base"
+
+
+def test_query_weights_follow_the_idf_of_the_collection_as_it_is(base, tmp_path, capsys):
+    texts = {"a": TEXTS[0], "b": TEXTS[0] + " 다시.", "c": TEXTS[0] + " 또다시."}
+    _refresh(base, _corpus(tmp_path / "now.jsonl", texts), capsys)
+    old, new = query_weights(base / "model"), query_weights(base.parent / "latest" / "model")
+    assert new["셀"] < old["셀"]  # in every document now
+    assert new["인쇄"] > old["인쇄"]  # in none any more
+
+
+def test_additions_leave_the_rest_as_it_is(base, tmp_path, capsys):
+    status, told = _refresh(base, _corpus(tmp_path / "more.jsonl", {"d": NEW}), capsys, "--add")
+    assert status == 0 and (told["new"], told["removed"], told["unchanged"]) == (1, 0, 3)
+    documents = read_records(base.parent / "latest" / "documents.jsonl", Document)
+    assert [row.id for row in documents] == ["a", "b", "c", "d"]
+    status, told = _refresh(base.parent / "latest", tmp_path / "more.jsonl", capsys, "--add")
+    assert (told["new"], told["changed"]) == (0, 0)  # a refreshed run is refreshed like any other
+
+
+def test_nothing_new_makes_no_run(base, tmp_path, capsys):
+    assert main(["refresh", "--run", str(base), "--corpus", str(tmp_path / "old.jsonl")]) == 0
+    assert "nothing has changed: 3 documents" in capsys.readouterr().out
+    assert [path.name for path in base.parent.iterdir()] == ["base"]
+
+
+def test_a_refresh_that_fails_leaves_nothing_behind(base, tmp_path, capsys):
+    status, told = _refresh(base, tmp_path / "none.jsonl", capsys)
+    assert status == 2 and "no such file" in told
+    assert [path.name for path in base.parent.iterdir()] == ["base"]
+
+
+def test_a_weight_that_training_moved_keeps_what_it_learned(tmp_path, encoder):
+    import shutil
+
+    model = tmp_path / "model"
+    shutil.copytree(encoder, model)
+    path = model / "query_0_MorphemeQuery" / "model.safetensors"
+    names = read_json(path.parent / "units.json")
+    weights = load_file(path)
+    weights["weight"][:] = 3.0
+    save_file(weights, path)
+    before = Weighing(dict.fromkeys(names, 2.0), {})
+    change = reweigh(model, before, Weighing(dict.fromkeys(names, 1.0), {names[0]: 1.5}))
+    now = query_weights(model)
+    assert now[names[0]] == pytest.approx(3.0 * 1.5 / 2) and now[names[1]] == pytest.approx(1.5)
+    assert change == pytest.approx((0.25 + 0.5 * (len(names) - 1)) / len(names))
