@@ -110,6 +110,10 @@ class ObjectStore(Protocol):
         """Keys below a prefix, sorted."""
         ...
 
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove one object; fine when there is none."""
+        ...
+
     def ensure_bucket(self, bucket: str) -> None:
         """Create the bucket unless it exists."""
         ...

@@ -45,6 +45,11 @@ class Settings:
     llm_cache: str
     """``KOSPARSE_LLM_CACHE``: ``s3://bucket/prefix`` where machines share LLM answers; used where
     ``S3_ENDPOINT`` is set, empty for nowhere."""
+    checkpoints: str
+    """``KOSPARSE_CHECKPOINTS``: ``s3://bucket/prefix`` where trainings are kept while they run; used where
+    ``S3_ENDPOINT`` is set, empty for this machine alone."""
+    rank: int
+    """``RANK``: which of several processes this is, as torchrun numbers them; 0 writes the outputs."""
     llm_price_input: float
     """``LLM_PRICE_INPUT``: money per million prompt tokens, in any currency; 0 for a model of your own."""
     llm_price_output: float
@@ -86,6 +91,8 @@ def settings() -> Settings:
         llm_quantization=get("LLM_QUANTIZATION", ""),
         llm_reasoning_effort=_effort(),
         llm_cache=get("KOSPARSE_LLM_CACHE", "s3://mlpipeline/kosparse/llm-answers"),
+        checkpoints=get("KOSPARSE_CHECKPOINTS", "s3://mlpipeline/kosparse/checkpoints"),
+        rank=int(get("RANK", "0")),
         llm_price_input=_number("LLM_PRICE_INPUT"),
         llm_price_output=_number("LLM_PRICE_OUTPUT"),
         prompts=Path(folder).expanduser() if (folder := get("KOSPARSE_PROMPTS", "")) else None,

@@ -69,6 +69,11 @@ class S3Store(ports.ObjectStore):
                 raise
         return True
 
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove one object; fine when there is none."""
+        with self._told(bucket, key):
+            self._client.remove_object(bucket, key)
+
     def ensure_bucket(self, bucket: str) -> None:
         """Create the bucket unless it exists; fine when another process creates it at the same time."""
         from minio.error import S3Error

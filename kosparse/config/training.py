@@ -60,6 +60,8 @@ class TrainSparseConfig(StepConfig):
     closed_form: bool = True
     """Before the first step, fit the rows of morphemes to the dense teacher's query vectors, by ridge regression."""
     max_seconds: float = Field(default=240.0, gt=0)
+    checkpoint_seconds: float = Field(default=120.0, ge=0)
+    """Between two checkpoints; 0 keeps one after every step."""
     max_steps: int = Field(default=300, ge=0)
     """0 keeps the calibrated backbone as it is, held at ``active_dims``."""
     batch_size: int = Field(default=16, ge=1)
@@ -77,6 +79,9 @@ class TrainSparseConfig(StepConfig):
     """Share of the target moved to the passage a query came from."""
     passages_per_query: int = Field(default=2, ge=1)
     """With ``train="all"``: passages of each query's teacher ranking that a step encodes."""
+    micro_batch: int = Field(default=64, ge=1)
+    """With ``train="all"``: passages whose activations are held at once; halved when memory runs out. The batch, and
+    what is learnt from it, stays the same."""
     synthetic_share: float = Field(default=0.33, ge=0, le=1)
     """Share of a batch drawn from synthetic pairs; the rest are pseudo-queries."""
     real_share: float = Field(default=0.25, ge=0, le=1)

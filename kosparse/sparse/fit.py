@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,18 +13,23 @@ from torch import Tensor, nn
 
 from kosparse.config import TrainSparseConfig
 from kosparse.corpus.units import UNITS_FILE, Units, load_units
+from kosparse.errors import ConfigError
+from kosparse.export.hashing import folder_hash
 from kosparse.progress import note
 from kosparse.records import SynonymEntry
+from kosparse.sparse import distributed
 from kosparse.sparse.backbone import body_fingerprint, load_backbone
+from kosparse.sparse.checkpoints import Checkpoints, fingerprint
 from kosparse.sparse.closed_form import DenseTeacher, fitted_rows
+from kosparse.sparse.full_student import FullStudent, PieceNetwork
 from kosparse.sparse.head import find_head
+from kosparse.sparse.head_student import HeadStudent
 from kosparse.sparse.model import save_morpheme_model, save_sparse_model
 from kosparse.sparse.morpheme_head import MorphemeHead, load_head, replace_mean
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.morpheme_student import MorphemeNetwork, MorphemeStudent
 from kosparse.sparse.states import EncoderStates, encoder_states
 from kosparse.sparse.student import Student, Terms
-from kosparse.sparse.students import FullStudent, HeadStudent, PieceNetwork
 from kosparse.sparse.training import Trained, Trainer
 from kosparse.sparse.training_set import TrainingSet
 from kosparse.sparse.wishes import dictionary_wishes
@@ -40,8 +46,11 @@ def fit(
     entries: Sequence[SynonymEntry],
     cache: Path,
     teacher: DenseTeacher | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[Trained, int]:
     """Train and write a model folder; one over word pieces loads in plain sentence-transformers.
+
+    Of several processes the first writes.
 
     Args:
         config: Settings.
@@ -53,11 +62,20 @@ def fit(
         entries: Dictionary supervision.
         cache: Folder of encoder states.
         teacher: Vectors of the queries and passages of ``data``; rows over morphemes are first fitted to them.
+        checkpoints: Where an interrupted training is found again.
 
     Returns:
         How training went, and how many passages the dictionary asks something of.
     """
+    if distributed.processes() > 1 and config.train != "all":
+        raise ConfigError(
+            f"{distributed.processes()} processes cannot share the training of a head",
+            where="train_sparse.train",
+            fix='Set train_sparse.train="all", or start one process.',
+        )
     torch.manual_seed(config.seed)
+    if checkpoints is not None:
+        checkpoints = checkpoints.of(_origin(config, data, backbone, idf, boosts, entries, teacher))
     network, tokenizer, max_length = load_backbone(backbone)
     texts = [passage.text for passage in data.passages]
     units = load_units(backbone)
@@ -80,20 +98,27 @@ def fit(
             _fit_rows(head, states(), start, asked, data, teacher)
         document = MorphemeDocument(network, tokenizer, names, average, head)
         if config.train == "all":
-            student = FullStudent(MorphemeNetwork(document.to(_device(config)).eval(), pieces(), own), start, wishes)
+            student = FullStudent(
+                MorphemeNetwork(document.to(_device(config)).eval(), pieces(), own), start, wishes, config.micro_batch
+            )
         else:
             student = MorphemeStudent(head, states(), own, start, wishes, config.seed, cache)
-        trained = _train(config, data, student, asked)
+        trained = _train(config, data, student, asked, checkpoints)
         query = student.finish(head)
-        save_morpheme_model(folder, document.cpu(), query)
+        if not distributed.rank():
+            save_morpheme_model(folder, document.cpu(), query)
     else:
         if config.train == "all":
             whole = PieceNetwork(network.to(_device(config)).eval(), pieces(), tokenizer.pad_token_id)
-            student = FullStudent(whole, start, wishes)
+            student = FullStudent(whole, start, wishes, config.micro_batch)
         else:
             student = HeadStudent(find_head(network), states(), start, wishes, config.seed)
-        trained = _train(config, data, student, asked)
-        save_sparse_model(folder, backbone, network.cpu(), student.finish(network))
+        trained = _train(config, data, student, asked, checkpoints)
+        query = student.finish(network)
+        if not distributed.rank():
+            save_sparse_model(folder, backbone, network.cpu(), query)
+    if checkpoints is not None and not distributed.rank():
+        checkpoints.forget()
     return trained, len(wishes.wanted)
 
 
@@ -120,9 +145,33 @@ def query_weights(units: Units, idf: Mapping[str, float], boosts: Mapping[str, f
     return torch.tensor([float(idf.get(name, 0.0)) * float(boosts.get(name, 1.0)) for name in units.names])
 
 
-def _train(config: TrainSparseConfig, data: TrainingSet, student: Student, asked: Sequence[Terms]) -> Trained:
+def _train(
+    config: TrainSparseConfig,
+    data: TrainingSet,
+    student: Student,
+    asked: Sequence[Terms],
+    checkpoints: Checkpoints | None,
+) -> Trained:
     with _one_thread(config):
-        return Trainer(config, data, student, asked).run()
+        return Trainer(config, data, student, asked, checkpoints).run()
+
+
+def _origin(config: TrainSparseConfig, data: TrainingSet, backbone: Path, *more: Any) -> str:
+    """What a training is made from, but for how long it may take and where it runs."""
+    settled = config.model_dump(exclude={"max_seconds", "checkpoint_seconds", "device", "micro_batch"})
+    idf, boosts, entries, teacher = more
+    return fingerprint(
+        {
+            "config": settled,
+            "backbone": folder_hash(backbone),
+            "queries": [query.model_dump() for query in data.queries],
+            "passages": [(passage.id, passage.text) for passage in data.passages],
+            "teacher": [data.teacher.passages.tobytes(), data.teacher.scores.tobytes()],
+            "weights": [sorted(idf.items()), sorted(boosts.items())],
+            "dictionary": [entry.model_dump() for entry in entries],
+            "dense": [] if teacher is None else [teacher.queries.tobytes(), teacher.passages.tobytes()],
+        }
+    )
 
 
 def _device(config: TrainSparseConfig) -> str:

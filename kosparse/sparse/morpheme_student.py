@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from kosparse.config import TrainSparseConfig
 from kosparse.sparse.activation import activate
+from kosparse.sparse.full_student import padded
 from kosparse.sparse.matches import match_units
 from kosparse.sparse.morpheme_head import MorphemeHead, prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.regularizers import flops
 from kosparse.sparse.states import EncoderStates
 from kosparse.sparse.student import MARGIN, REGULARIZED, Margins, Terms, presence
-from kosparse.sparse.students import padded
 from kosparse.sparse.wishes import Wishes
 
 _CHECKED = 256
@@ -98,6 +98,22 @@ class MorphemeStudent:
         """Raise the threshold."""
         self.threshold += amount
 
+    def state(self) -> dict[str, Any]:
+        """The threshold, and where the draws stand."""
+        return {"threshold": self.threshold, "random": self.random.bit_generator.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See ``state``."""
+        self.threshold.copy_(state["threshold"])
+        self.random.bit_generator.state = state["random"]
+
+    def read_less(self) -> bool:
+        """The states of all passages are held already."""
+        return False
+
+    def share_gradients(self) -> None:
+        """One process has them all."""
+
     @torch.no_grad()
     def finish(self, head: MorphemeHead) -> Tensor:
         """Put what was learnt into the head; return the query weights."""
@@ -147,6 +163,14 @@ class MorphemeNetwork:
     def shift(self, amount: float) -> None:
         """Raise the threshold."""
         self.document.head.threshold += amount
+
+    def state(self) -> dict[str, Any]:
+        """The threshold."""
+        return {"threshold": self.document.head.threshold.cpu()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See ``state``."""
+        self.document.head.threshold.copy_(state["threshold"])
 
 
 def _margins(logits: Tensor, own: Tensor, share: float) -> Margins:

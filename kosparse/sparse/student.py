@@ -63,6 +63,22 @@ class Student(Protocol):
         """Lower every logit that ``margins`` speaks of by ``amount``."""
         ...
 
+    def state(self) -> dict[str, Any]:
+        """What ``groups`` does not hold and training changes: tensors, numbers and text."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take ``state`` back."""
+        ...
+
+    def read_less(self) -> bool:
+        """Hold fewer activations at once from now on; False when that is not possible."""
+        ...
+
+    def share_gradients(self) -> None:
+        """Give every process of a distributed training the gradients of the whole batch."""
+        ...
+
 
 def presence(queries: Sequence[Terms], terms: Terms) -> Tensor:
     """1 where a query holds a term, else 0: shape [queries, len(terms)]. ``terms`` holds all of the queries'."""

@@ -12,24 +12,28 @@ import copy
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from kosparse.config import TrainSparseConfig
-from kosparse.errors import InputError, KosparseError
+from kosparse.errors import KosparseError, ResourceError
 from kosparse.progress import Bar, note
+from kosparse.sparse import distributed
 from kosparse.sparse.active_dims import ActiveDims
-from kosparse.sparse.losses import kl_divergence, teacher_target
+from kosparse.sparse.batches import Batches
+from kosparse.sparse.checkpoints import Checkpoints
+from kosparse.sparse.full_student import out_of_memory
+from kosparse.sparse.losses import kl_divergence
 from kosparse.sparse.student import Student, Terms
-from kosparse.sparse.training_set import GROUPS, TrainingSet
+from kosparse.sparse.training_set import TrainingSet
 
 _VALIDATIONS = 6
-_VALIDATION_QUERIES = 300
 _HOLD_EVERY = 20
 """Steps between two corrections of the active dimensions."""
+_EXPLODED = 100
+"""Times the first loss: what is beyond does not come back."""
 
 
 @dataclass
@@ -38,6 +42,8 @@ class Trained:
 
     history: list[dict[str, float]] = field(default_factory=list)
     steps: int = 0
+    seconds: float = 0.0
+    """Training, those before an interruption included."""
     active_dims: float = 0.0
     """Mean active dimensions per passage of the state that was kept."""
 
@@ -50,171 +56,203 @@ class Trainer:
         data: Queries, passages and teacher scores.
         student: What learns. It is changed in place and left in its best state.
         units: The distinct units of each query.
+        checkpoints: Where the training is kept while it runs, and found again.
 
     Raises:
         InputError: No query is left to train on.
     """
 
-    def __init__(self, config: TrainSparseConfig, data: TrainingSet, student: Student, units: Sequence[Terms]) -> None:
+    def __init__(
+        self,
+        config: TrainSparseConfig,
+        data: TrainingSet,
+        student: Student,
+        units: Sequence[Terms],
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
         self.config, self.data, self.student, self.units = config, data, student, units
-        self.random = np.random.default_rng(config.seed)
-        self.groups = {group: self._usable("train", group) for group in GROUPS}
-        if not any(self.groups.values()):
-            raise InputError(
-                "no query is left to train on: all belong to validation documents or hold no known unit",
-                where="training_set",
-                fix="Give more documents, or set build_training_set.pseudo_queries above 0.",
-            )
-        held_out = self._usable("validation")
-        self.held_out = held_out[:: max(1, len(held_out) // _VALIDATION_QUERIES)] or sum(self.groups.values(), [])
-        self.own = {passage.id: place for place, passage in enumerate(data.passages)}
-        self.everything = range(len(data.passages))
+        self.batches, self.checkpoints = Batches(config, data, units), checkpoints
         groups = student.groups(config)
         self.parameters = [parameter for group in groups for parameter in group["params"]]
         self.optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.scale = 1.0
+        self.scale, self.first_loss = 1.0, 0.0
         self.active = ActiveDims(config.active_dims)
+        self.result = Trained()
+        self.best, self.kept = math.inf, self._weights()
 
     def run(self) -> Trained:
-        """Train until ``max_steps`` or ``max_seconds``.
+        """Train until ``max_steps`` or ``max_seconds``, from the last checkpoint where there is one.
 
         Raises:
-            KosparseError: The loss is not a number.
+            KosparseError: The loss is not a number, or has exploded.
+            ResourceError: Memory does not suffice for one passage at a time.
         """
-        result, started = Trained(), time.monotonic()
-        self.scale = self._initial_scale()
-        best, kept = self._validate(result, 0.0, {}), self._state()
-        bar, between = Bar("training", self.config.max_steps, "steps"), max(1, self.config.max_steps // _VALIDATIONS)
-        while result.steps < self.config.max_steps and time.monotonic() - started < self.config.max_seconds:
-            self._decay(result.steps / self.config.max_steps)
+        if not self._resume():
+            self.scale = self._initial_scale()
+            self._keep_better(self._validate({}))
+        result, config = self.result, self.config
+        saved = time.monotonic()
+        started = saved - result.seconds
+        bar, between = Bar("training", config.max_steps, "steps"), max(1, config.max_steps // _VALIDATIONS)
+        bar.advance(result.steps)
+        while result.steps < config.max_steps and not distributed.any_of(result.seconds >= config.max_seconds):
+            self._decay(result.steps / config.max_steps)
             parts = self._step()
             result.steps += 1
             if result.steps % _HOLD_EVERY == 0:
                 self.active.hold(self.student)
             bar.advance()
+            result.seconds = time.monotonic() - started
             if result.steps % between == 0:
-                score = self._validate(result, time.monotonic() - started, parts)
-                best, kept = self._keep_better(best, kept, score)
+                self._keep_better(self._validate(parts))
+            if time.monotonic() - saved >= config.checkpoint_seconds:
+                self._save()
+                saved = time.monotonic()
         bar.close()
-        final = self._validate(result, time.monotonic() - started, {})
-        if final > best:
-            self._restore(kept)
+        if self._validate({}) > self.best:
+            self._put(self.kept)
             note("an earlier state was closer to the teacher on held-out queries and is kept")
         result.active_dims = self.active.hold(self.student)
         return result
 
-    def _usable(self, split: str, group: str | None = None) -> list[int]:
-        return [row for row in self.data.rows(split, group) if len(self.units[row])]
-
     def _step(self) -> dict[str, float]:
         """One optimizer step; the parts of the loss."""
-        chosen = self._draw()
-        passages = self._passages(chosen)
+        chosen = self.batches.draw()
+        parts = self._backward(chosen)
+        self.student.share_gradients()
+        norm = float(nn.utils.clip_grad_norm_(self.parameters, 1.0))
+        if not math.isfinite(norm):
+            raise self._failure(f"the gradient is {norm}", chosen)
+        self.optimizer.step()
+        return {name: round(value, 5) for name, value in parts.items()}
+
+    def _backward(self, chosen: Sequence[int]) -> dict[str, float]:
+        """Gradients of one batch; the parts of its loss. What memory cannot hold at once is read in smaller parts."""
+        passages = self.batches.passages(chosen)
+        while True:
+            short = False
+            try:
+                self.optimizer.zero_grad()
+                parts = self._loss(chosen, passages)
+                self._check({name: float(value.detach()) for name, value in parts.items()}, chosen)
+                parts["loss"].backward()
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                short = True
+            if not distributed.any_of(short):
+                return {name: float(value.detach()) for name, value in parts.items()}
+            if not self.student.read_less():
+                raise ResourceError(
+                    "there is too little memory for a training step",
+                    where=self._place(chosen),
+                    fix="Lower train_sparse.batch_size or passages_per_query, or shorten prepare_backbone.max_length.",
+                )
+
+    def _loss(self, chosen: Sequence[int], passages: Sequence[int]) -> dict[str, Tensor]:
         scores, sparsity = self.student.scores([self.units[query] for query in chosen], passages)
-        kl = kl_divergence(self.scale * scores, self._target(chosen, passages))
+        kl = kl_divergence(self.scale * scores, self.batches.target(chosen, passages))
         wishes = self.student.dictionary(passages)
         loss = kl + self.config.flops_weight * sparsity + self.config.dictionary_weight * wishes
-        if not math.isfinite(float(loss.detach())):
-            raise KosparseError(
-                f"the loss is {float(loss.detach())}",
-                where="train_sparse",
-                fix="Lower train_sparse.learning_rate; the backbone and the training set are kept.",
-            )
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.optimizer.step()
-        parts = {"loss": loss, "kl": kl, "flops": sparsity, "dictionary": wishes}
-        return {name: round(float(value.detach()), 5) for name, value in parts.items()}
+        return {"loss": loss, "kl": kl, "flops": sparsity, "dictionary": wishes}
 
-    def _draw(self) -> list[int]:
-        """Queries of one batch: the wanted shares of real and synthetic ones, the rest pseudo."""
-        left = self.config.batch_size
-        picked: list[int] = []
-        for name in GROUPS:
-            count = min(self._wanted(name, left), len(self.groups[name]))
-            if count:
-                picked += map(int, self.random.choice(self.groups[name], count, replace=False))
-            left -= count
-        return picked
+    def _check(self, parts: dict[str, float], chosen: Sequence[int]) -> None:
+        """Stop where going on would only spoil what was learnt."""
+        loss = parts["loss"]
+        self.first_loss = self.first_loss or abs(loss)
+        if not math.isfinite(loss):
+            raise self._failure(f"the loss is {loss}", chosen)
+        if loss > _EXPLODED * max(self.first_loss, 1.0):
+            raise self._failure(f"the loss has grown from {self.first_loss:.4g} to {loss:.4g}", chosen)
 
-    def _wanted(self, name: str, left: int) -> int:
-        """How many of the places left go to a group: all of them when nothing comes after it."""
-        after = GROUPS[GROUPS.index(name) + 1 :]
-        if not any(self.groups[other] for other in after):
-            return left
-        return round(left * (self.config.real_share if name == "real" else self.config.synthetic_share))
-
-    def _passages(self, queries: Sequence[int]) -> Sequence[int]:
-        """Passages ranked in this step: all of them when the student can, else those the batch speaks of."""
-        if self.config.train == "head":
-            return self.everything
-        depth = max(1, self.config.passages_per_query)
-        wanted = {int(passage) for query in queries for passage in self.data.teacher.passages[query][:depth]}
-        return sorted(wanted | {self.own[self.data.queries[query].passage_id] for query in queries})
-
-    def _target(self, queries: Sequence[int], passages: Sequence[int]) -> Tensor:
-        """Teacher probabilities over the passages: shape [queries, passages]."""
-        teacher = self.data.teacher
-        positives = [self.own[self.data.queries[query].passage_id] for query in queries]
-        target = teacher_target(
-            torch.from_numpy(teacher.passages[queries].astype(np.int64)),
-            torch.from_numpy(teacher.scores[queries]),
-            len(self.data.passages),
-            temperature=self.config.temperature,
-            positives=torch.tensor(positives),
-            label_weight=torch.tensor([self._label_weight(query) for query in queries]),
+    def _failure(self, what: str, chosen: Sequence[int]) -> KosparseError:
+        kept = f", and the last good checkpoint in {self.checkpoints.folder}" if self.checkpoints else ""
+        return KosparseError(
+            what,
+            where=self._place(chosen),
+            fix=f"Lower train_sparse.learning_rate, or look at these queries. The training set is kept{kept}.",
         )
-        if len(passages) == len(self.data.passages):
-            return target
-        part = target[:, list(passages)]
-        return part / part.sum(1, keepdim=True).clamp(min=1e-9)
 
-    def _label_weight(self, query: int) -> float:
-        real = self.data.queries[query].group == "real"
-        return self.config.real_label_weight if real else self.config.label_weight
+    def _place(self, chosen: Sequence[int]) -> str:
+        """The batch a person can look up."""
+        return f"train_sparse, step {self.result.steps + 1}, queries {self.batches.names(chosen)}"
 
     def _initial_scale(self) -> float:
         """Bring the student's scores to the spread of the teacher's: a mismatch here costs a run."""
         self.active.hold(self.student)
         scores = self._held_out_scores()
-        teacher = torch.from_numpy(self.data.teacher.scores[self.held_out])
+        teacher = torch.from_numpy(self.data.teacher.scores[self.batches.held_out])
         depth = min(teacher.shape[1], scores.shape[1])
         spread = float(scores.topk(depth, dim=1).values.std(1, correction=0).mean())
         return self.config.temperature * float(teacher.std(1, correction=0).mean()) / max(spread, 1e-6)
 
-    def _validate(self, result: Trained, seconds: float, parts: dict[str, float]) -> float:
+    def _validate(self, parts: dict[str, float]) -> float:
         """KL of the held-out queries at the target; appended to the history with nDCG@10 of their own passages."""
         active = self.active.hold(self.student)
-        scores, passages = self._held_out_scores(), self._passages(self.held_out)
-        kl = float(kl_divergence(self.scale * scores, self._target(self.held_out, passages)))
-        place = {passage: column for column, passage in enumerate(passages)}
-        own = torch.tensor([place[self.own[self.data.queries[query].passage_id]] for query in self.held_out])
-        row = {"step": result.steps, "seconds": round(seconds, 1), "validation_kl": round(kl, 4)}
+        scores, passages = self._held_out_scores(), self.batches.passages(self.batches.held_out)
+        kl = float(kl_divergence(self.scale * scores, self.batches.target(self.batches.held_out, passages)))
+        own = self.batches.own_places(self.batches.held_out, passages)
         ndcg = round(_ndcg(scores, own), 4)
-        result.history.append({**row, "validation_ndcg@10": ndcg, "active_terms": round(active, 1), **parts})
+        row = {"step": self.result.steps, "seconds": round(self.result.seconds, 1), "validation_kl": round(kl, 4)}
+        self.result.history.append({**row, "validation_ndcg@10": ndcg, "active_terms": round(active, 1), **parts})
         return kl
 
     @torch.no_grad()
     def _held_out_scores(self) -> Tensor:
-        passages = self._passages(self.held_out)
-        return self.student.scores([self.units[query] for query in self.held_out], passages)[0]
+        passages = self.batches.passages(self.batches.held_out)
+        return self.student.scores([self.units[query] for query in self.batches.held_out], passages)[0]
 
     def _decay(self, done: float) -> None:
         """Learning rates fall linearly with the share of steps that is done; the clock has no say."""
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * (1 - done)
 
-    def _keep_better(self, best: float, kept: list[Tensor], score: float) -> tuple[float, list[Tensor]]:
-        return (score, self._state()) if score <= best else (best, kept)
+    def _keep_better(self, score: float) -> None:
+        if score <= self.best:
+            self.best, self.kept = score, self._weights()
 
-    def _state(self) -> list[Tensor]:
+    def _weights(self) -> list[Tensor]:
         return copy.deepcopy([parameter.data for parameter in self.parameters])
 
-    def _restore(self, state: Sequence[Tensor]) -> None:
-        for parameter, value in zip(self.parameters, state, strict=True):
+    def _put(self, weights: Sequence[Tensor]) -> None:
+        for parameter, value in zip(self.parameters, weights, strict=True):
             parameter.data.copy_(value)
+
+    def _save(self) -> None:
+        """Keep everything the next step depends on, unless the weights are spoilt already."""
+        if self.checkpoints is None or distributed.rank() or not all(p.isfinite().all() for p in self.parameters):
+            return
+        state = {
+            "result": asdict(self.result),
+            "scale": self.scale,
+            "first_loss": self.first_loss,
+            "best": self.best,
+            "kept": self.kept,
+            "weights": [parameter.data for parameter in self.parameters],
+            "optimizer": self.optimizer.state_dict(),
+            "student": self.student.state(),
+            "batches": self.batches.random.bit_generator.state,
+            "torch": torch.get_rng_state(),
+        }
+        self.checkpoints.save(self.result.steps, state)
+
+    def _resume(self) -> bool:
+        """Go on from the last checkpoint; False when there is none."""
+        found = self.checkpoints.latest() if self.checkpoints and not distributed.rank() else None
+        state = distributed.from_first(found)
+        if state is None:
+            return False
+        self.result = Trained(**state["result"])
+        self.scale, self.first_loss = state["scale"], state["first_loss"]
+        self.best, self.kept = state["best"], state["kept"]
+        self._put(state["weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.student.restore(state["student"])
+        self.batches.random.bit_generator.state = state["batches"]
+        torch.set_rng_state(state["torch"])
+        note(f"training goes on from step {self.result.steps}")
+        return True
 
 
 def _ndcg(scores: Tensor, own: Tensor) -> float:

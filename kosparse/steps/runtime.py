@@ -69,6 +69,8 @@ class Step:
             progress.emit("failed", error=f"{type(error).__name__}: {error}", exit_code=1)
             raise
         seconds = time.monotonic() - started
+        if settings().rank:  # one of several processes of a training; the first speaks for all
+            return metrics
         self._track(config or {}, metrics, seconds)
         progress.emit("finished", seconds=round(seconds, 2), metrics=metrics)
         return metrics

@@ -12,6 +12,7 @@ from kosparse.settings import settings
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 
 if TYPE_CHECKING:
+    from kosparse.sparse.checkpoints import Checkpoints
     from kosparse.sparse.closed_form import DenseTeacher
     from kosparse.sparse.training_set import TrainingSet
 
@@ -28,23 +29,27 @@ def run(
     model: OutPath,
     history: OutPath,
 ) -> Metrics:
-    """Train, keep the best state, and write a sentence-transformers folder."""
+    """Train, keep the best state, and write a sentence-transformers folder; interrupted, go on where it was."""
+    from kosparse.sparse.distributed import process_group
     from kosparse.sparse.fit import fit
     from kosparse.sparse.training_set import TrainingSet
 
     data = TrainingSet.load(training_set)
-    trained, wishing = fit(
-        config,
-        data,
-        backbone,
-        model,
-        idf=read_json(idf),
-        boosts=read_json(trends)["terms"],
-        entries=list(read_records(dictionary, SynonymEntry)) if config.dictionary_weight else [],
-        cache=settings().cache / "states",
-        teacher=dense_teacher(data) if config.closed_form else None,
-    )
-    write_lines(history, (json.dumps(row) for row in trained.history))
+    with process_group():
+        trained, wishing = fit(
+            config,
+            data,
+            backbone,
+            model,
+            idf=read_json(idf),
+            boosts=read_json(trends)["terms"],
+            entries=list(read_records(dictionary, SynonymEntry)) if config.dictionary_weight else [],
+            cache=settings().cache / "states",
+            teacher=dense_teacher(data) if config.closed_form else None,
+            checkpoints=open_checkpoints(),
+        )
+        if not settings().rank:
+            write_lines(history, (json.dumps(row) for row in trained.history))
     first, best = trained.history[0], min(trained.history, key=lambda row: row["validation_kl"])
     return {
         "steps": float(trained.steps),
@@ -54,6 +59,18 @@ def run(
         "active_terms": trained.active_dims,
         "passages_with_dictionary_terms": float(wishing),
     }
+
+
+def open_checkpoints() -> Checkpoints:
+    """Where the environment wants them: on this machine, and in the object store where there is one."""
+    from kosparse.sparse.checkpoints import Checkpoints
+
+    current, folder = settings(), settings().cache / "checkpoints"
+    if not current.s3_endpoint or not current.checkpoints:
+        return Checkpoints(folder)
+    from kosparse.adapters.store_s3 import open_store
+
+    return Checkpoints(folder, open_store(), current.checkpoints)
 
 
 def dense_teacher(data: TrainingSet) -> DenseTeacher:

@@ -31,6 +31,10 @@ class MemoryStore:
         start = f"{bucket}/{prefix}"
         return sorted(name.removeprefix(f"{bucket}/") for name in self.objects if name.startswith(start))
 
+    def delete(self, bucket: str, key: str) -> None:
+        self._answer()
+        self.objects.pop(f"{bucket}/{key}", None)
+
     def ensure_bucket(self, bucket: str) -> None:
         self._answer()
         self.buckets.add(bucket)

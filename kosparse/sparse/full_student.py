@@ -1,4 +1,4 @@
-"""The two ways a sparse encoder over word pieces learns: its head over cached states, or every layer."""
+"""Every layer of a sparse encoder learns."""
 
 from __future__ import annotations
 
@@ -8,87 +8,20 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from kosparse.config import TrainSparseConfig
+from kosparse.progress import note
+from kosparse.sparse import distributed
 from kosparse.sparse.activation import activate
 from kosparse.sparse.fused_head import max_logits
-from kosparse.sparse.head import Head, find_head, set_output
-from kosparse.sparse.head_model import UNFOLLOWED, HeadModel
+from kosparse.sparse.head import find_head
 from kosparse.sparse.regularizers import flops
-from kosparse.sparse.states import EncoderStates
-from kosparse.sparse.student import MARGIN, REGULARIZED, SAMPLED, Margins, Terms, presence
-from kosparse.sparse.winners import find_winners
+from kosparse.sparse.student import MARGIN, Margins, Terms, presence
 from kosparse.sparse.wishes import Wishes
 
-_FOLLOWED = 2000
-"""Terms followed per passage, besides its own."""
-_CHECKED, _GROUP = 128, 16
-"""Passages whose active dimensions a whole network is held by, and how many it reads at a time."""
-
-
-class HeadStudent:
-    """Ranks all passages exactly at the cost of a few hundred terms a step: see ``winners``.
-
-    Args:
-        head: Of the backbone.
-        states: Encoder states of all passages.
-        query_weights: Where the query side starts, shape [terms].
-        wishes: Dictionary supervision.
-        seed: Of the terms drawn for regularization.
-    """
-
-    def __init__(self, head: Head, states: EncoderStates, query_weights: Tensor, wishes: Wishes, seed: int) -> None:
-        always = [np.unique(np.append(states.pieces_of(row), wishes.terms_of(row))) for row in range(len(states))]
-        winners = find_winners(states, head, most=_FOLLOWED, always=[row.astype(np.int64) for row in always])
-        self.model = HeadModel(head.decoder.weight.detach(), head.decoder.bias.detach(), query_weights, winners)
-        self.wishes, self.random = wishes, np.random.default_rng(seed)
-        self.vocabulary = len(query_weights)
-        drawn = np.random.default_rng(0).choice(self.vocabulary, min(SAMPLED, self.vocabulary), replace=False)
-        self.sample: Terms = np.sort(drawn)
-
-    def groups(self, config: TrainSparseConfig) -> list[dict[str, Any]]:
-        """Rows and bias; the query weights apart."""
-        model = self.model
-        return [
-            {"params": [model.rows], "lr": config.learning_rate},
-            {"params": [model.bias], "lr": 10 * config.learning_rate},
-            {"params": [model.query], "lr": config.query_learning_rate},
-        ]
-
-    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """See ``Student.scores``; ``passages`` are all of them."""
-        terms = np.unique(np.concatenate(list(queries)))
-        drawn = np.sort(self.random.choice(self.vocabulary, min(REGULARIZED, self.vocabulary), replace=False))
-        both = np.union1d(terms, drawn)
-        weights = self.model.weights(both)
-        asked = weights[:, torch.from_numpy(np.searchsorted(both, terms))]
-        sample = weights[:, torch.from_numpy(np.searchsorted(both, drawn))]
-        penalty = flops(sample) * (self.vocabulary / len(drawn))
-        weighed = presence(queries, terms) * torch.relu(self.model.query[torch.from_numpy(terms)])
-        return weighed @ asked.T, penalty
-
-    def dictionary(self, passages: Sequence[int]) -> Tensor:
-        """Hinge on the weights of translations, over a draw of passages that want some."""
-        wanting = self.wishes.draw(self.random, 32)
-        if not wanting:
-            return torch.zeros(())
-        terms = np.unique(np.concatenate([self.wishes.terms_of(passage) for passage in wanting]))
-        return self.wishes.hinge(self.model.weights(terms), terms, wanting, MARGIN)
-
-    @torch.no_grad()
-    def margins(self) -> Margins:
-        """Of every passage and a fixed draw of terms, as far as they are followed."""
-        logits = self.model.logits(self.sample)
-        return Margins(logits[logits > UNFOLLOWED], self.vocabulary / logits.numel())
-
-    def shift(self, amount: float) -> None:
-        """Lower every bias."""
-        self.model.bias.data -= amount
-
-    def finish(self, network: Any) -> Tensor:
-        """Put what was learnt into the network; return the query weights."""
-        set_output(network, find_head(network), self.model.rows.detach(), self.model.bias.detach())
-        return self.model.query.detach().relu()
+_CHECKED = 128
+"""Passages whose active dimensions the network is held by."""
 
 
 class DocumentNetwork(Protocol):
@@ -112,6 +45,14 @@ class DocumentNetwork(Protocol):
 
     def shift(self, amount: float) -> None:
         """See ``Student.shift``."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """See ``Student.state``."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See ``Student.restore``."""
         ...
 
 
@@ -150,18 +91,30 @@ class PieceNetwork:
         """Lower the decoder's bias."""
         find_head(self.network).decoder.bias.data -= amount
 
+    def state(self) -> dict[str, Any]:
+        """Nothing but parameters changes."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See ``state``."""
+
 
 class FullStudent:
     """Every layer learns; each step runs the passages its batch speaks of through the network.
+
+    The network reads a few passages at a time and keeps only their logits; their activations are computed again on
+    the way back. So the batch is bounded by its logits alone (gradient caching, Gao et al. 2021, arXiv 2101.06983).
+    Of several processes each reads its share, and all see the logits of all.
 
     Args:
         network: The document side.
         query_weights: Where the query side starts, shape [terms].
         wishes: Dictionary supervision.
+        micro_batch: Passages read at a time.
     """
 
-    def __init__(self, network: DocumentNetwork, query_weights: Tensor, wishes: Wishes) -> None:
-        self.network, self.wishes = network, wishes
+    def __init__(self, network: DocumentNetwork, query_weights: Tensor, wishes: Wishes, micro_batch: int = 16) -> None:
+        self.network, self.wishes, self.micro_batch = network, wishes, micro_batch
         self.query = nn.Parameter(query_weights.clone())
         self._logits, self._passages = torch.zeros(0, len(query_weights)), [0]
 
@@ -174,7 +127,8 @@ class FullStudent:
 
     def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See ``Student.scores``."""
-        self._passages, self._logits = list(passages), self.network.logits(passages)
+        own = self._read(distributed.share(passages))
+        self._passages, self._logits = list(passages), distributed.gather(own, len(passages))
         weights = activate(self._logits)
         everything = np.arange(len(self.query))
         return (presence(queries, everything) * torch.relu(self.query)) @ weights.T, flops(weights)
@@ -192,16 +146,57 @@ class FullStudent:
     def margins(self) -> Margins:
         """Of passages spread over the collection."""
         sample = list(range(0, len(self.network), max(1, len(self.network) // _CHECKED)))[:_CHECKED]
-        groups = (sample[start : start + _GROUP] for start in range(0, len(sample), _GROUP))
-        return self.network.margins(torch.cat([self.network.logits(group) for group in groups]), sample)
+        logits = distributed.gather(self._read(distributed.share(sample)), len(sample))
+        return self.network.margins(logits, sample)
 
     def shift(self, amount: float) -> None:
         """Raise the bar for the passages to come."""
         self.network.shift(amount)
 
+    def state(self) -> dict[str, Any]:
+        """The network's, and how many passages it can read at a time."""
+        return {"network": self.network.state(), "micro_batch": self.micro_batch}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See ``state``."""
+        self.network.restore(state["network"])
+        self.micro_batch = min(self.micro_batch, state["micro_batch"])
+
+    def read_less(self) -> bool:
+        """Halve the passages read at a time; False when it is one already."""
+        if self.micro_batch == 1:
+            return False
+        self.micro_batch //= 2
+        note(f"out of memory: {self.micro_batch} passages are read at a time from now on; the batch stays as it is")
+        return True
+
+    def share_gradients(self) -> None:
+        """Each process has read its own passages, but weighed all queries."""
+        distributed.add_up(self.network.parameters())
+        distributed.add_up([self.query], 1 / distributed.processes())
+
     def finish(self, network: Any) -> Tensor:
         """The network is trained already; return the query weights."""
         return self.query.detach().relu()
+
+    def _read(self, passages: Sequence[int]) -> Tensor:
+        """Logits of some passages, read again on the way back: shape [len(passages), terms]."""
+        while True:
+            parts = [passages[at : at + self.micro_batch] for at in range(0, len(passages), self.micro_batch)]
+            try:
+                if len(parts) == 1:
+                    return self.network.logits(parts[0])
+                read = [checkpoint(self.network.logits, part, use_reentrant=False) for part in parts]
+            except RuntimeError as error:
+                if not (out_of_memory(error) and self.read_less()):
+                    raise
+            else:
+                return torch.cat(read) if read else torch.zeros(0, len(self.query))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether torch says so, of any device."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,102 @@
+"""The head of a sparse encoder over word pieces learns, over cached states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kosparse.config import TrainSparseConfig
+from kosparse.sparse.head import Head, find_head, set_output
+from kosparse.sparse.head_model import UNFOLLOWED, HeadModel
+from kosparse.sparse.regularizers import flops
+from kosparse.sparse.states import EncoderStates
+from kosparse.sparse.student import MARGIN, REGULARIZED, SAMPLED, Margins, Terms, presence
+from kosparse.sparse.winners import find_winners
+from kosparse.sparse.wishes import Wishes
+
+_FOLLOWED = 2000
+"""Terms followed per passage, besides its own."""
+
+
+class HeadStudent:
+    """Ranks all passages exactly at the cost of a few hundred terms a step: see ``winners``.
+
+    Args:
+        head: Of the backbone.
+        states: Encoder states of all passages.
+        query_weights: Where the query side starts, shape [terms].
+        wishes: Dictionary supervision.
+        seed: Of the terms drawn for regularization.
+    """
+
+    def __init__(self, head: Head, states: EncoderStates, query_weights: Tensor, wishes: Wishes, seed: int) -> None:
+        always = [np.unique(np.append(states.pieces_of(row), wishes.terms_of(row))) for row in range(len(states))]
+        winners = find_winners(states, head, most=_FOLLOWED, always=[row.astype(np.int64) for row in always])
+        self.model = HeadModel(head.decoder.weight.detach(), head.decoder.bias.detach(), query_weights, winners)
+        self.wishes, self.random = wishes, np.random.default_rng(seed)
+        self.vocabulary = len(query_weights)
+        drawn = np.random.default_rng(0).choice(self.vocabulary, min(SAMPLED, self.vocabulary), replace=False)
+        self.sample: Terms = np.sort(drawn)
+
+    def groups(self, config: TrainSparseConfig) -> list[dict[str, Any]]:
+        """Rows and bias; the query weights apart."""
+        model = self.model
+        return [
+            {"params": [model.rows], "lr": config.learning_rate},
+            {"params": [model.bias], "lr": 10 * config.learning_rate},
+            {"params": [model.query], "lr": config.query_learning_rate},
+        ]
+
+    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """See ``Student.scores``; ``passages`` are all of them."""
+        terms = np.unique(np.concatenate(list(queries)))
+        drawn = np.sort(self.random.choice(self.vocabulary, min(REGULARIZED, self.vocabulary), replace=False))
+        both = np.union1d(terms, drawn)
+        weights = self.model.weights(both)
+        asked = weights[:, torch.from_numpy(np.searchsorted(both, terms))]
+        sample = weights[:, torch.from_numpy(np.searchsorted(both, drawn))]
+        penalty = flops(sample) * (self.vocabulary / len(drawn))
+        weighed = presence(queries, terms) * torch.relu(self.model.query[torch.from_numpy(terms)])
+        return weighed @ asked.T, penalty
+
+    def dictionary(self, passages: Sequence[int]) -> Tensor:
+        """Hinge on the weights of translations, over a draw of passages that want some."""
+        wanting = self.wishes.draw(self.random, 32)
+        if not wanting:
+            return torch.zeros(())
+        terms = np.unique(np.concatenate([self.wishes.terms_of(passage) for passage in wanting]))
+        return self.wishes.hinge(self.model.weights(terms), terms, wanting, MARGIN)
+
+    @torch.no_grad()
+    def margins(self) -> Margins:
+        """Of every passage and a fixed draw of terms, as far as they are followed."""
+        logits = self.model.logits(self.sample)
+        return Margins(logits[logits > UNFOLLOWED], self.vocabulary / logits.numel())
+
+    def shift(self, amount: float) -> None:
+        """Lower every bias."""
+        self.model.bias.data -= amount
+
+    def state(self) -> dict[str, Any]:
+        """Where the draws stand."""
+        return {"random": self.random.bit_generator.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See ``state``."""
+        self.random.bit_generator.state = state["random"]
+
+    def read_less(self) -> bool:
+        """The states of all passages are held already."""
+        return False
+
+    def share_gradients(self) -> None:
+        """One process has them all."""
+
+    def finish(self, network: Any) -> Tensor:
+        """Put what was learnt into the network; return the query weights."""
+        set_output(network, find_head(network), self.model.rows.detach(), self.model.bias.detach())
+        return self.model.query.detach().relu()

@@ -1,0 +1,166 @@
+"""A training that is killed, or short of memory, ends with the weights of one that was not."""
+
+import pytest
+import torch
+
+from kosparse.config import TrainSparseConfig
+from kosparse.corpus.units import load_units
+from kosparse.errors import KosparseError, ResourceError
+from kosparse.sparse.checkpoints import Checkpoints
+from kosparse.sparse.fit import fit
+from kosparse.sparse.full_student import PieceNetwork
+from kosparse.sparse.training import Trainer
+from tests.fakes.tiny_training import tiny_training_set, write_tiny_backbone
+
+
+@pytest.fixture(scope="module", params=["morphemes", "pieces"])
+def tiny(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("resume")
+    return folder, tiny_training_set(write_tiny_backbone(folder, request.param)[0])
+
+
+def train(tiny, folder, **settings):
+    root, data = tiny
+    options = {"max_steps": 4, "batch_size": 4, "active_dims": 60.0, "checkpoint_seconds": 0.0}
+    config = TrainSparseConfig(**{**options, **settings})
+    idf = dict.fromkeys(load_units(root / "backbone").names, 1.0)
+    kept = Checkpoints(folder.parent / "checkpoints")
+    given = {"idf": idf, "boosts": {}, "entries": [], "cache": root / "states", "checkpoints": kept}
+    return fit(config, data, root / "backbone", folder, **given)[0]
+
+
+def weights(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.safetensors")}
+
+
+def killed(monkeypatch, at):
+    """The process dies in this step, counted from 1."""
+    step, counted = Trainer._step, []
+
+    def once(self):
+        counted.append(1)
+        if len(counted) == at:
+            raise KeyboardInterrupt
+        return step(self)
+
+    monkeypatch.setattr(Trainer, "_step", once)
+
+
+@pytest.mark.parametrize("tiny,way", [("morphemes", "head"), ("pieces", "all")], indirect=["tiny"])
+def test_a_killed_training_ends_with_the_same_weights(tiny, way, tmp_path, monkeypatch, capsys):
+    through = train(tiny, tmp_path / "through", train=way)
+    with monkeypatch.context() as patch:
+        killed(patch, at=3)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny, tmp_path / "model", train=way)
+    assert not (tmp_path / "model").exists()
+
+    resumed = train(tiny, tmp_path / "model", train=way)
+
+    assert "training goes on from step 2" in capsys.readouterr().err
+    assert weights(tmp_path / "model") == weights(tmp_path / "through")
+    clockless = [[{k: v for k, v in row.items() if k != "seconds"} for row in t.history] for t in (through, resumed)]
+    assert clockless[0] == clockless[1]
+
+
+@pytest.mark.parametrize("tiny", ["pieces"], indirect=True)
+def test_a_finished_training_leaves_no_checkpoint(tiny, tmp_path):
+    train(tiny, tmp_path / "model", max_steps=1)
+    assert not list((tmp_path / "checkpoints").rglob("*.pt"))
+
+
+@pytest.mark.parametrize("tiny", ["pieces"], indirect=True)
+def test_other_settings_are_another_training(tiny, tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        killed(patch, at=2)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny, tmp_path / "model")
+    train(tiny, tmp_path / "model", learning_rate=1e-4)
+    assert "goes on" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tiny", ["pieces"], indirect=True)
+def test_a_loss_that_explodes_names_the_batch_and_keeps_the_checkpoint(tiny, tmp_path, monkeypatch):
+    loss, counted = Trainer._loss, []
+
+    def grown(self, chosen, passages):
+        counted.append(chosen)
+        parts = loss(self, chosen, passages)
+        return parts if len(counted) < 3 else {**parts, "loss": parts["loss"] * 1e6}
+
+    monkeypatch.setattr(Trainer, "_loss", grown)
+    with pytest.raises(KosparseError, match="the loss has grown from") as found:
+        train(tiny, tmp_path / "model")
+
+    queries = ", ".join(tiny[1].queries[row].id for row in counted[-1])
+    assert found.value.where == f"train_sparse, step 3, queries {queries}"
+    (folder,) = (tmp_path / "checkpoints").iterdir()
+    assert str(folder) in found.value.fix
+    assert max(path.name[:13] for path in folder.iterdir()) == "step-00000002"
+
+
+@pytest.mark.parametrize("tiny", ["pieces"], indirect=True)
+def test_spoilt_weights_are_never_kept(tiny, tmp_path):
+    with pytest.raises(KosparseError, match="is nan"):
+        train(tiny, tmp_path / "model", learning_rate=float("inf"))
+    assert not list((tmp_path / "checkpoints").rglob("*.pt"))
+
+
+def limited(monkeypatch, most):
+    """Memory holds so many passages with their gradients at once; the groups that were read."""
+    logits, groups = PieceNetwork.logits, []
+
+    def read(self, passages):
+        if torch.is_grad_enabled() and len(passages) > most:
+            raise torch.OutOfMemoryError("out of memory")
+        groups.append(len(passages))
+        return logits(self, passages)
+
+    monkeypatch.setattr(PieceNetwork, "logits", read)
+    return groups
+
+
+@pytest.mark.parametrize("tiny", ["pieces"], indirect=True)
+def test_little_memory_changes_nothing_but_the_parts(tiny, tmp_path, monkeypatch, capsys):
+    whole = train(tiny, tmp_path / "whole", train="all", max_steps=2)
+    groups = limited(monkeypatch, most=5)
+    parts = train(tiny, tmp_path / "parts", train="all", max_steps=2, micro_batch=16)
+
+    assert "4 passages are read at a time from now on" in capsys.readouterr().err
+    assert max(groups[-8:]) == 4
+    for name in ("loss", "kl", "flops", "validation_kl", "active_terms"):
+        assert parts.history[-2][name] == pytest.approx(whole.history[-2][name], rel=1e-3)
+
+
+class ShortOnce(torch.autograd.Function):
+    """Memory runs out on the first way back."""
+
+    ways_back = 0
+
+    @staticmethod
+    def forward(ctx, value):
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        ShortOnce.ways_back += 1
+        if ShortOnce.ways_back == 1:
+            raise torch.OutOfMemoryError("out of memory")
+        return gradient
+
+
+@pytest.mark.parametrize("tiny", ["pieces"], indirect=True)
+def test_memory_that_runs_out_on_the_way_back_is_met_the_same_way(tiny, tmp_path, monkeypatch):
+    logits = PieceNetwork.logits
+    monkeypatch.setattr(PieceNetwork, "logits", lambda self, passages: ShortOnce.apply(logits(self, passages)))
+
+    trained = train(tiny, tmp_path / "model", train="all", max_steps=1, micro_batch=64)
+    assert trained.steps == 1 and ShortOnce.ways_back > 1
+
+
+@pytest.mark.parametrize("tiny", ["pieces"], indirect=True)
+def test_too_little_memory_for_one_passage_is_said(tiny, tmp_path, monkeypatch):
+    limited(monkeypatch, most=0)
+    with pytest.raises(ResourceError, match="too little memory") as found:
+        train(tiny, tmp_path / "model", train="all", max_steps=1)
+    assert "step 1, queries" in found.value.where
