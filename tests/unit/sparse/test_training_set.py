@@ -5,8 +5,8 @@ import numpy as np
 from kosparse.config import TrainSparseConfig
 from kosparse.evaluation.judgements import Judgements
 from kosparse.records import Passage
+from kosparse.sparse.batches import Batches
 from kosparse.sparse.negatives import bm25_over
-from kosparse.sparse.training import Trainer
 from kosparse.sparse.training_set import real_training_queries, summarise
 from tests.fakes.tiny_training import tiny_training_set
 
@@ -34,19 +34,6 @@ def test_what_is_judged_irrelevant_is_not_learnt():
     assert [row.passage_id for row in real_training_queries(judged, PASSAGES, bm25_over(PASSAGES))] == ["calc#1"]
 
 
-class _Unmoved:
-    """A student that is never asked."""
-
-    def groups(self, config):
-        return [{"params": [_parameter()], "lr": 0.1}]
-
-
-def _parameter():
-    import torch
-
-    return torch.nn.Parameter(torch.zeros(1))
-
-
 def test_a_batch_holds_the_wanted_shares():
     data = tiny_training_set([f"문서 {n}" for n in range(120)])
     origins = ["real", "document_to_query", "pseudo"]
@@ -55,9 +42,9 @@ def test_a_batch_holds_the_wanted_shares():
     ]
     data.queries[:] = queries
     config = TrainSparseConfig(batch_size=16, real_share=0.5, synthetic_share=0.25)
-    trainer = Trainer(config, data, _Unmoved(), [np.array([1])] * len(queries))
+    batches = Batches(config, data, [np.array([1])] * len(queries))
 
-    groups = Counter(queries[row].group for row in trainer._draw())
+    groups = Counter(queries[row].group for row in batches.draw())
 
     assert groups == {"real": 8, "synthetic": 2, "pseudo": 6}
 
@@ -69,8 +56,8 @@ def test_a_group_that_is_missing_leaves_its_places_to_the_others():
         for n, query in enumerate(data.queries)
     ]
     config = TrainSparseConfig(batch_size=8, real_share=0.25, synthetic_share=0.1)
-    trainer = Trainer(config, data, _Unmoved(), [np.array([1])] * len(data.queries))
-    assert Counter(data.queries[row].group for row in trainer._draw()) == {"real": 2, "synthetic": 6}
+    batches = Batches(config, data, [np.array([1])] * len(data.queries))
+    assert Counter(data.queries[row].group for row in batches.draw()) == {"real": 2, "synthetic": 6}
 
 
 def test_counts_name_every_group():
