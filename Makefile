@@ -79,7 +79,7 @@ check: setup-test manifests-check ## ruff, mypy, layers, prompts and manifests
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(PY) -m pytest tests/unit/test_layers.py tests/unit/prompts
 
-.PHONY: estimate bench-pairs bench-llm
+.PHONY: estimate bench-pairs bench-llm bench-train bench-encode
 estimate: setup-test ## calls, tokens, hours, memory, disk and money before a run [CORPUS= RECIPE= SET= LLM_PRICE_INPUT= LLM_PRICE_OUTPUT=]
 	@$(PY) -c 'import json, sys; from pipelines import recipes; print(json.dumps(recipes.arguments(sys.argv[1], sys.argv[2:])))' \
 	  "$(RECIPE)" $(foreach setting,$(SET),'$(setting)') \
@@ -91,6 +91,12 @@ bench-pairs: setup-test ## the filters of synthetic pairs against labels made by
 bench-llm: setup-test ## the language model client and its cache, measured [DISTILABEL=python that has distilabel]
 	@$(PY) -m benchmarks.bench_llm_cache
 	@$(PY) -m benchmarks.bench_llm_client $(if $(DISTILABEL),--distilabel "$(DISTILABEL)")
+
+bench-train: setup-test ## a SPLADE training step beside plain sentence-transformers: seconds and memory (10 GB of memory)
+	@$(PY) -m benchmarks.bench_train
+
+bench-encode: setup-test ## encoding beside plain sentence-transformers: documents per second
+	@$(PY) -m benchmarks.bench_encode
 
 .PHONY: compile submit schedule
 compile: setup-test ## compile the pipeline package to pipelines/kosparse.yaml [KUBERNETES=1: as objects; NAMESPACE=]

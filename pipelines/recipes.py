@@ -63,7 +63,13 @@ RECIPES: dict[str, Overrides] = {
         },
         "mine_negatives": {"dense_per_pair": 4},
         "build_training_set": {"pseudo_queries": 200000},
-        "train_sparse": {"train": "all", "max_seconds": 14400, "max_steps": 50000, "learning_rate": 2e-5},
+        "train_sparse": {
+            "train": "all",
+            "max_seconds": 14400,
+            "max_steps": 50000,
+            "learning_rate": 2e-5,
+            "checkpoint_seconds": 600,
+        },
         "serve_llm": {"model": "openai/gpt-oss-20b", "quantization": "mxfp4", "max_model_length": 8192},
     },
 }

@@ -82,6 +82,8 @@ class TrainSparseConfig(StepConfig):
     micro_batch: int = Field(default=64, ge=1)
     """With ``train="all"``: passages whose activations are held at once; halved when memory runs out. The batch, and
     what is learnt from it, stays the same."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """With ``train="all"``: ``bf16`` multiplies in half precision; weights and optimizer stay in single."""
     synthetic_share: float = Field(default=0.33, ge=0, le=1)
     """Share of a batch drawn from synthetic pairs; the rest are pseudo-queries."""
     real_share: float = Field(default=0.25, ge=0, le=1)

@@ -98,9 +98,8 @@ def fit(
             _fit_rows(head, states(), start, asked, data, teacher)
         document = MorphemeDocument(network, tokenizer, names, average, head)
         if config.train == "all":
-            student = FullStudent(
-                MorphemeNetwork(document.to(_device(config)).eval(), pieces(), own), start, wishes, config.micro_batch
-            )
+            learning = MorphemeNetwork(document.to(_device(config)).eval(), pieces(), own)
+            student = FullStudent(learning, start, wishes, config)
         else:
             student = MorphemeStudent(head, states(), own, start, wishes, config.seed, cache)
         trained = _train(config, data, student, asked, checkpoints)
@@ -110,7 +109,7 @@ def fit(
     else:
         if config.train == "all":
             whole = PieceNetwork(network.to(_device(config)).eval(), pieces(), tokenizer.pad_token_id)
-            student = FullStudent(whole, start, wishes, config.micro_batch)
+            student = FullStudent(whole, start, wishes, config)
         else:
             student = HeadStudent(find_head(network), states(), start, wishes, config.seed)
         trained = _train(config, data, student, asked, checkpoints)

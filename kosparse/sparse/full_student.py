@@ -110,11 +110,14 @@ class FullStudent:
         network: The document side.
         query_weights: Where the query side starts, shape [terms].
         wishes: Dictionary supervision.
-        micro_batch: Passages read at a time.
+        config: How many passages are read at a time, and in which precision.
     """
 
-    def __init__(self, network: DocumentNetwork, query_weights: Tensor, wishes: Wishes, micro_batch: int = 16) -> None:
-        self.network, self.wishes, self.micro_batch = network, wishes, micro_batch
+    def __init__(
+        self, network: DocumentNetwork, query_weights: Tensor, wishes: Wishes, config: TrainSparseConfig
+    ) -> None:
+        self.network, self.wishes = network, wishes
+        self.micro_batch, self.half = config.micro_batch, config.precision == "bf16"
         self.query = nn.Parameter(query_weights.clone())
         self._logits, self._passages = torch.zeros(0, len(query_weights)), [0]
 
@@ -185,13 +188,18 @@ class FullStudent:
             parts = [passages[at : at + self.micro_batch] for at in range(0, len(passages), self.micro_batch)]
             try:
                 if len(parts) == 1:
-                    return self.network.logits(parts[0])
-                read = [checkpoint(self.network.logits, part, use_reentrant=False) for part in parts]
+                    return self._logits_of(parts[0])
+                read = [checkpoint(self._logits_of, part, use_reentrant=False) for part in parts]
             except RuntimeError as error:
                 if not (out_of_memory(error) and self.read_less()):
                     raise
             else:
                 return torch.cat(read) if read else torch.zeros(0, len(self.query))
+
+    def _logits_of(self, passages: Sequence[int]) -> Tensor:
+        device = self.network.parameters()[0].device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.half):
+            return self.network.logits(passages).float()
 
 
 def out_of_memory(error: BaseException) -> bool:

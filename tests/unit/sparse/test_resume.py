@@ -132,6 +132,23 @@ def test_little_memory_changes_nothing_but_the_parts(tiny, tmp_path, monkeypatch
         assert parts.history[-2][name] == pytest.approx(whole.history[-2][name], rel=1e-3)
 
 
+@pytest.mark.parametrize("tiny", ["pieces"], indirect=True)
+def test_half_precision_learns_about_the_same(tiny, tmp_path, monkeypatch):
+    seen, logits = set(), PieceNetwork.logits
+
+    def read(self, passages):
+        found = logits(self, passages)
+        seen.add(found.dtype)
+        return found
+
+    monkeypatch.setattr(PieceNetwork, "logits", read)
+    whole = train(tiny, tmp_path / "whole", train="all", max_steps=1)
+    half = train(tiny, tmp_path / "half", train="all", max_steps=1, precision="bf16")
+
+    assert seen == {torch.float32, torch.bfloat16}
+    assert half.history[-2]["loss"] == pytest.approx(whole.history[-2]["loss"], rel=0.05)
+
+
 class ShortOnce(torch.autograd.Function):
     """Memory runs out on the first way back."""
 

@@ -1,0 +1,111 @@
+"""A training step of a SPLADE model: plain sentence-transformers beside the fused head, seconds and memory.
+
+    python -m benchmarks.bench_train
+
+Same weights, same texts, in one run; every case in a process of its own. A step reads a batch of documents, ranks
+them for drawn queries (InfoNCE with FLOPS), goes back and lets AdamW move every weight.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.report import finish
+from benchmarks.splade_case import BACKBONE, Memory, make_encoder, run_alone, texts
+
+_CASES = ((32_000, 16), (50_000, 16), (105_000, 16), (250_000, 4))
+"""Vocabulary and batch: with 250,000 terms and 16 documents the plain way would need more memory than there is."""
+_LENGTH, _STEPS, _QUERY_TERMS = 256, 3, 8
+
+
+def main() -> None:
+    """Measure all cases, or one when it is named."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--case", type=json.loads, help="one case, as JSON")
+    parser.add_argument("--vocabularies", type=int, nargs="+", default=[vocabulary for vocabulary, _ in _CASES])
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(measure(**options.case)))
+        return
+    rows = []
+    for vocabulary, batch in _CASES:
+        if vocabulary in options.vocabularies:
+            cases = [{"head": head, "vocabulary": vocabulary, "batch": batch} for head in ("plain", "fused")]
+            rows += beside(*(run_alone("benchmarks.bench_train", case) for case in cases))
+    finish(
+        "train",
+        rows,
+        command="python -m benchmarks.bench_train",
+        notes=[
+            BACKBONE,
+            f"{_LENGTH} tokens per document, no padding; every term of every document is active, the worst case for "
+            "the fused head's way back",
+            "peak_gb is beyond parameters, gradients and optimizer state; seconds is the median step",
+            "250,000 terms with 4 documents: with 16 the plain head would need some 25 GB",
+        ],
+        packages=["torch", "transformers", "sentence-transformers"],
+    )
+
+
+def beside(plain: dict[str, Any], fused: dict[str, Any]) -> list[dict[str, Any]]:
+    """Both rows, with how many times the plain head's memory and time each takes."""
+    rows = []
+    for row in (plain, fused):
+        memory, seconds = plain["peak_gb"] / row["peak_gb"], plain["seconds"] / row["seconds"]
+        rows.append({**row, "less_memory": round(memory, 1), "faster": round(seconds, 2)})
+    return rows
+
+
+def measure(head: str, vocabulary: int, batch: int) -> dict[str, Any]:
+    """Take a few steps one way."""
+    import torch
+
+    from kosparse.sparse.fused_modules import fuse
+
+    encoder = make_encoder(vocabulary, _LENGTH)
+    if head == "fused":
+        fuse(encoder)
+    encoder.train()
+    optimizer = torch.optim.AdamW(encoder.parameters(), lr=1e-5)
+    features = encoder.preprocess(texts(batch, vocabulary, np.array([_LENGTH])))
+    queries = torch.zeros(batch, vocabulary)
+    asked = np.random.default_rng(13).integers(0, vocabulary, (batch, _QUERY_TERMS))
+    queries.scatter_(1, torch.from_numpy(asked), 1.0)
+
+    def step(rows: int, tokens: int) -> float:
+        part = {name: value[:rows, :tokens] for name, value in features.items() if isinstance(value, torch.Tensor)}
+        optimizer.zero_grad()
+        weights = encoder(part)["sentence_embedding"]
+        ranking = torch.nn.functional.cross_entropy(queries[:rows] @ weights.T, torch.arange(rows))
+        loss = ranking + 1e-7 * weights.mean(0).square().sum()
+        del part
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    step(2, 8)  # Gradients and optimizer state are there from now on.
+    losses, seconds = [], []
+    with Memory() as memory:
+        for _ in range(_STEPS):
+            started = time.perf_counter()
+            losses.append(step(batch, _LENGTH))
+            seconds.append(time.perf_counter() - started)
+    return {
+        "vocabulary": vocabulary,
+        "batch": batch,
+        "head": head,
+        "threads": torch.get_num_threads(),
+        "seconds": round(median(seconds), 2),
+        "peak_gb": round(memory.peak_gb, 3),
+        "last_loss": round(losses[-1], 4),
+    }
+
+
+if __name__ == "__main__":
+    main()
