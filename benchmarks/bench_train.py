@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from benchmarks.splade_case import BACKBONE, Memory, make_encoder, run_alone, te
 
 _CASES = ((32_000, 16), (50_000, 16), (105_000, 16), (250_000, 4))
 """Vocabulary and batch: with 250,000 terms and 16 documents the plain way would need more memory than there is."""
-_LENGTH, _STEPS, _QUERY_TERMS = 256, 3, 8
+_LENGTH, _STEPS, _QUERY_TERMS = 256, 2, 8
 
 
 def main() -> None:
@@ -46,7 +45,9 @@ def main() -> None:
             BACKBONE,
             f"{_LENGTH} tokens per document, no padding; every term of every document is active, the worst case for "
             "the fused head's way back",
-            "peak_gb is beyond parameters, gradients and optimizer state; seconds is the median step",
+            "peak_gb is beyond parameters, gradients and optimizer state",
+            "seconds and cpu_seconds are means per step; faster compares cpu_seconds, which other processes move "
+            "little",
             "250,000 terms with 4 documents: with 16 the plain head would need some 25 GB",
         ],
         packages=["torch", "transformers", "sentence-transformers"],
@@ -57,7 +58,7 @@ def beside(plain: dict[str, Any], fused: dict[str, Any]) -> list[dict[str, Any]]
     """Both rows, with how many times the plain head's memory and time each takes."""
     rows = []
     for row in (plain, fused):
-        memory, seconds = plain["peak_gb"] / row["peak_gb"], plain["seconds"] / row["seconds"]
+        memory, seconds = plain["peak_gb"] / row["peak_gb"], plain["cpu_seconds"] / row["cpu_seconds"]
         rows.append({**row, "less_memory": round(memory, 1), "faster": round(seconds, 2)})
     return rows
 
@@ -90,18 +91,17 @@ def measure(head: str, vocabulary: int, batch: int) -> dict[str, Any]:
         return loss.item()
 
     step(2, 8)  # Gradients and optimizer state are there from now on.
-    losses, seconds = [], []
     with Memory() as memory:
-        for _ in range(_STEPS):
-            started = time.perf_counter()
-            losses.append(step(batch, _LENGTH))
-            seconds.append(time.perf_counter() - started)
+        started, cpu = time.perf_counter(), time.process_time()
+        losses = [step(batch, _LENGTH) for _ in range(_STEPS)]
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     return {
         "vocabulary": vocabulary,
         "batch": batch,
         "head": head,
         "threads": torch.get_num_threads(),
-        "seconds": round(median(seconds), 2),
+        "seconds": round(seconds / _STEPS, 2),
+        "cpu_seconds": round(cpu / _STEPS, 2),
         "peak_gb": round(memory.peak_gb, 3),
         "last_loss": round(losses[-1], 4),
     }

@@ -173,11 +173,14 @@ class Checkpoints:
         return bucket, f"{prefix.strip('/')}/{self.origin}/".lstrip("/")
 
 
-def fingerprint(parts: Mapping[str, Any]) -> str:
-    """A hash of what a training is made from; parts are written as text."""
+def fingerprint(parts: Mapping[str, Iterable[Any]]) -> str:
+    """A hash of what a training is made from: bytes as they are, anything else as text, item by item."""
     digest = hashlib.sha256()
     for name in sorted(parts):
-        digest.update(f"{name}\0{parts[name]}\0".encode())
+        digest.update(f"{name}\0".encode())
+        for item in parts[name]:
+            digest.update(item if isinstance(item, bytes) else repr(item).encode())
+            digest.update(b"\0")
     return digest.hexdigest()[:24]
 
 

@@ -161,13 +161,13 @@ def _origin(config: TrainSparseConfig, data: TrainingSet, backbone: Path, *more:
     idf, boosts, entries, teacher = more
     return fingerprint(
         {
-            "config": settled,
-            "backbone": folder_hash(backbone),
-            "queries": [query.model_dump() for query in data.queries],
-            "passages": [(passage.id, passage.text) for passage in data.passages],
+            "config": [settled],
+            "backbone": [folder_hash(backbone)],
+            "queries": (query.model_dump_json() for query in data.queries),
+            "passages": ((passage.id, passage.text) for passage in data.passages),
             "teacher": [data.teacher.passages.tobytes(), data.teacher.scores.tobytes()],
             "weights": [sorted(idf.items()), sorted(boosts.items())],
-            "dictionary": [entry.model_dump() for entry in entries],
+            "dictionary": (entry.model_dump_json() for entry in entries),
             "dense": [] if teacher is None else [teacher.queries.tobytes(), teacher.passages.tobytes()],
         }
     )

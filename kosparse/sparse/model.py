@@ -146,7 +146,8 @@ class SparseModel:
                 convert_to_sparse_tensor=False,
                 save_to_cpu=True,
             )
-            blocks.append(pruning(csr_matrix(dense.float().numpy())))
+            # Some heads are padded to a round number of rows: behind the last piece there is nothing to search for.
+            blocks.append(pruning(csr_matrix(dense[:, : len(self.terms)].float().numpy())))
             bar.advance(len(group))
         bar.close()
         back = np.argsort(np.concatenate(groups))

@@ -122,5 +122,5 @@ def test_an_address_that_is_none_is_refused(tmp_path, store):
 
 
 def test_a_fingerprint_tells_parts_apart():
-    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
-    assert len({fingerprint({"a": 1}), fingerprint({"a": 2}), fingerprint({"b": 1})}) == 3
+    assert fingerprint({"a": [1], "b": [b"2"]}) == fingerprint({"b": [b"2"], "a": [1]})
+    assert len({fingerprint(part) for part in ({"a": [1]}, {"a": [2]}, {"b": [1]}, {"a": [1, 1]}, {"a": []})}) == 5

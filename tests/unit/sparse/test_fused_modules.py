@@ -13,6 +13,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from kosparse.errors import InputError
 from kosparse.sparse.fused_modules import fuse, unfuse
+from kosparse.sparse.model import SparseModel
 from tests.fakes.tiny_encoder import write_tiny_encoder
 
 TEXTS = ["셀을 보호합니다. 시트의 셀을 잠급니다.", "표를 문서에 넣습니다.", "인쇄", ""]
@@ -80,6 +81,17 @@ def test_the_document_side_of_a_router_is_found(encoder):
 
     assert fuse(inference_free) == 1
     torch.testing.assert_close(inference_free.encode_document(TEXTS).to_dense(), before, rtol=1e-5, atol=1e-6)
+
+
+def test_the_padding_of_a_head_is_no_term(encoder):
+    network = encoder[0].model
+    network.resize_token_embeddings(len(encoder.tokenizer) + 24)
+    fuse(encoder)
+    model = SparseModel(encoder)
+
+    weights = model.encode_documents(TEXTS)
+    assert weights.shape == (4, len(encoder.tokenizer))
+    assert all(model.explain(weights[row]) for row in range(3))
 
 
 def test_a_sum_over_tokens_is_refused(folder):
