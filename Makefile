@@ -75,9 +75,15 @@ test-graph: # one process, for its tests look at one run; it takes longest, so t
 test-all: setup ## the same and what is slow
 	@$(PY) -m pytest
 
-check: setup-test manifests-check ## ruff, mypy, layers, prompts and manifests
+check: setup-test manifests-check ## ruff, mypy, layers, prompts, manifests and the docs
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(PY) -m pytest tests/unit/test_layers.py tests/unit/prompts
+	@$(PY) -m docs.check
+
+.PHONY: docs
+docs: setup-test ## make docs/reference.md from the code, then look for dead links and stale commands
+	@$(PY) -m docs.reference
+	@$(PY) -m docs.check
 
 .PHONY: estimate bench-pairs bench-llm bench-train bench-encode
 estimate: setup-test ## calls, tokens, hours, memory, disk and money before a run [CORPUS= RECIPE= SET= LLM_PRICE_INPUT= LLM_PRICE_OUTPUT=]
