@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from kosparse import korean
 from kosparse.commands.parser import parser
 from kosparse.errors import KosparseError
 from kosparse.steps import STEPS
@@ -29,10 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             run_step(given[0], given[1:])
         else:
-            options = parser(STEPS).parse_args(given)
+            options = korean.translate_help(parser(STEPS)).parse_args(given)
             options.command(options)
     except KosparseError as error:
-        print(f"kosparse: {error.message}", file=sys.stderr)
+        print(f"kosparse: {korean.message(error)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("kosparse: interrupted", file=sys.stderr)

@@ -22,6 +22,7 @@ from typing import Any
 
 from rich.console import Console
 
+from kosparse import korean
 from kosparse.commands.run_folder import link_outputs, point_latest
 from kosparse.errors import ConfigError, InputError, KosparseError
 from kosparse.jsonl import write_json
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             home=options.home,
         )
     except KosparseError as error:
-        console.print(f"kosparse: {error.message}", style="red", markup=False)
+        console.print(f"kosparse: {korean.message(error)}", style="red", markup=False)
         return error.exit_code
     except KeyboardInterrupt:
         console.print("kosparse: interrupted; everything started here is stopped, LLM answers are kept")
@@ -108,7 +109,9 @@ def run_pipeline(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", default="small", help=f"{', '.join(recipes.RECIPES)}, and +variant (default small)")
-    parser.add_argument("--corpus", default="", help="BEIR folder, .jsonl or s3://...; default: the sample corpus")
+    parser.add_argument(
+        "--corpus", default="", help="file, folder or s3://... (docs/own-corpus.md); default: the sample corpus"
+    )
     parser.add_argument("--queries", default="", help="real queries, for evaluation")
     parser.add_argument("--qrels", default="", help="judgements for those queries")
     parser.add_argument("--query-log", default="", help="what people typed: one per line, or a CSV with counts")

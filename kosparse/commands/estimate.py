@@ -25,7 +25,7 @@ def run(corpus: str, config: str, changes: Sequence[str], tokens_per_second: flo
     """Print one line per step that asks the language model, their sum, and what the rest takes.
 
     Args:
-        corpus: A BEIR folder or ``.jsonl``, on this machine.
+        corpus: As for ``ingest_corpus``, on this machine.
         config: A JSON or YAML file of step -> key -> value, such as a run's ``arguments.json``; ``-`` is
             standard input, empty takes the defaults.
         changes: ``step.key=value`` on top.

@@ -115,7 +115,7 @@ def _add_pairs(commands: Any) -> None:
 
 def _add_estimate(commands: Any) -> None:
     parser = commands.add_parser("estimate", help="calls, tokens, hours and money of a run, before it starts")
-    parser.add_argument("--corpus", required=True, help="a BEIR folder or .jsonl")
+    parser.add_argument("--corpus", required=True, help="a file or folder, as for ingest_corpus")
     parser.add_argument("--config", default="", metavar="FILE", help="settings by step, JSON or YAML; - reads stdin")
     parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", help="one setting; repeatable")
     parser.add_argument("--tokens-per-second", type=float, default=0.0, help="the server writes, all requests together")

@@ -54,7 +54,7 @@ def _check_corpus(corpus: str) -> None:
     if corpus.startswith("s3://") or Path(corpus).exists():
         return
     raise InputError(
-        "there is no such corpus", where=corpus, fix="Give a BEIR folder, a .jsonl file or s3://bucket/key."
+        "there is no such corpus", where=corpus, fix="Give a file, a folder or s3://bucket/key (docs/own-corpus.md)."
     )
 
 

@@ -1,0 +1,80 @@
+"""Korean for people whose ``LANG`` is Korean: help and the most frequent errors. What is not known stays English.
+
+``korean.yaml`` maps the English text, ``{}`` where values stand, to the Korean one, ``{0}`` for the first value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kosparse.errors import KosparseError
+
+_CATALOGUE = Path(__file__).with_name("korean.yaml")
+
+
+def wanted() -> bool:
+    """Whether the environment asks for Korean, by the variables' usual order."""
+    language = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
+    return language.startswith("ko")
+
+
+def message(error: KosparseError) -> str:
+    """An error as printed, in Korean where that is wanted and known."""
+    if not wanted():
+        return error.message
+    parts = [(translate(error.what), ""), (error.where, "  어디: "), (translate(error.fix), "  할 일: ")]
+    return "\n".join(f"{label}{text}" for text, label in parts if text)
+
+
+def translate(text: str) -> str:
+    """The Korean of a text; the text itself where it is not known.
+
+    >>> translate("there is no corpus.jsonl"), translate("cannot read: Permission denied")
+    ('there is no corpus.jsonl', '읽을 수 없습니다: Permission denied')
+    """
+    for pattern, korean in _patterns():
+        if match := pattern.fullmatch(text):
+            return korean.format(*match.groups())
+    return text
+
+
+def translate_help(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Put a parser's help into Korean, its subcommands' too, where that is wanted."""
+    if wanted():
+        _walk(parser)
+    return parser
+
+
+def catalogue() -> dict[str, str]:
+    """English to Korean."""
+    import yaml
+
+    found: dict[str, str] = yaml.safe_load(_CATALOGUE.read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    return [(_pattern(english), korean) for english, korean in catalogue().items()]
+
+
+def _pattern(english: str) -> re.Pattern[str]:
+    return re.compile("(.+?)".join(map(re.escape, english.split("{}"))), re.DOTALL)
+
+
+def _walk(parser: argparse.ArgumentParser) -> None:
+    parser.description = translate(parser.description) if parser.description else None
+    for action in parser._actions:
+        if action.help:
+            action.help = translate(action.help)
+        if isinstance(action, argparse._SubParsersAction):
+            choice: Any
+            for choice in action._choices_actions:
+                choice.help = translate(choice.help) if choice.help else None
+            for inner in {id(found): found for found in action.choices.values()}.values():
+                _walk(inner)

@@ -1,0 +1,63 @@
+import ast
+from pathlib import Path
+
+import pytest
+
+from kosparse import cli, korean
+from kosparse.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+
+
+def _texts():
+    """Every text of the code, ``{}`` where a value stands in an f-string."""
+    found = set()
+    for folder in ("kosparse", "pipelines"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+                    found.add("".join(map(str, parts)))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.add(node.value)
+                elif isinstance(node, ast.BinOp) and isinstance(node.left, ast.Constant):
+                    found.add(f"{node.left.value}{{}}")
+    return found
+
+
+def test_the_catalogue_says_only_what_the_code_says():
+    assert set(korean.catalogue()) - _texts() == set()
+
+
+@pytest.mark.parametrize(("name", "language"), [("LANG", "ko_KR.UTF-8"), ("LC_ALL", "ko"), ("LC_MESSAGES", "ko_KR")])
+def test_an_error_is_korean_where_the_environment_asks_for_it(monkeypatch, capsys, tmp_path, name, language):
+    for variable in ("LANG", "LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(variable, raising=False)
+    assert cli.main(["search", "셀", "--run", str(tmp_path)]) == 2
+    assert "there is no trained model here\n  where:" in capsys.readouterr().err
+    monkeypatch.setenv(name, language)
+    assert cli.main(["search", "셀", "--run", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert told.splitlines() == [
+        "kosparse: 여기에는 학습한 모델이 없습니다",
+        f"  어디: {tmp_path}",
+        "  할 일: 먼저 `make run`을 하거나 --run을 적으십시오.",
+    ]
+
+
+def test_values_keep_their_places_and_what_is_not_known_stays_english(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    what = "2 of 4 rows cannot be used (at most 10% may): no_text 2"
+    told = korean.message(InputError(what, where="a.jsonl:3", fix="Something nobody has translated."))
+    assert told.splitlines() == [
+        "4행 가운데 2행을 쓸 수 없습니다(10%까지만 됩니다): no_text 2",
+        "  어디: a.jsonl:3",
+        "  할 일: Something nobody has translated.",
+    ]
+
+
+def test_help_is_korean_too(monkeypatch, capsys):
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    assert "학습한 모델로 문서를 찾습니다" in capsys.readouterr().out
