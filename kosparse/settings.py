@@ -58,11 +58,18 @@ class Settings:
     """``KOSPARSE_PROMPTS``: a folder of prompt files that replace those that ship."""
     embedder: str
     """``KOSPARSE_EMBEDDER``: hub id or folder; empty means the packaged multilingual-e5-small."""
+    opensearch_url: str
+    """``OPENSEARCH_URL``: for example ``https://search.example:9200``."""
+    opensearch_username: str
+    """``OPENSEARCH_USERNAME``: with ``OPENSEARCH_PASSWORD``; empty where the cluster asks for none."""
+    opensearch_ca: str
+    """``OPENSEARCH_CA_CERTS``: file of the authority behind the cluster's certificate; empty for the usual ones."""
     git_sha: str
     image_digest: str
     s3_access_key: str = field(default="", repr=False)
     s3_secret_key: str = field(default="", repr=False)
     llm_api_key: str = field(default="", repr=False)
+    opensearch_password: str = field(default="", repr=False)
 
     @property
     def embedding_cache(self) -> Path:
@@ -97,11 +104,15 @@ def settings() -> Settings:
         llm_price_output=_number("LLM_PRICE_OUTPUT"),
         prompts=Path(folder).expanduser() if (folder := get("KOSPARSE_PROMPTS", "")) else None,
         embedder=get("KOSPARSE_EMBEDDER", ""),
+        opensearch_url=get("OPENSEARCH_URL", "").rstrip("/"),
+        opensearch_username=get("OPENSEARCH_USERNAME", ""),
+        opensearch_ca=get("OPENSEARCH_CA_CERTS", ""),
         git_sha=get("KOSPARSE_GIT_SHA", ""),
         image_digest=get("KOSPARSE_IMAGE_DIGEST", ""),
         s3_access_key=get("AWS_ACCESS_KEY_ID", ""),
         s3_secret_key=get("AWS_SECRET_ACCESS_KEY", ""),
         llm_api_key=get("LLM_API_KEY", ""),
+        opensearch_password=get("OPENSEARCH_PASSWORD", ""),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kosparse.commands import actions
+from kosparse.commands import actions, opensearch_options
 
 EXIT_STATUS = (
     "exit status: 0 done, 1 failed, 2 bad input or configuration, 3 a service is missing or refuses,\n"
@@ -97,6 +97,7 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     _add_ablate(commands)
     _add_review(commands)
     _add_register(commands)
+    opensearch_options.add(commands)
     for name in steps:
         commands.add_parser(name, help=f"the {name} step, by hand", add_help=False)
     return root

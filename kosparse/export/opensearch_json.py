@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+NAME = "kosparse"
+"""Of the index template and of the pipelines."""
+INDEX = "kosparse-docs"
 INDEX_PATTERN = "kosparse-*"
 FIELD = "sparse"
 """The ``rank_features`` field of the passages' weights."""
@@ -34,6 +37,7 @@ def index_template() -> dict[str, Any]:
                     "title": _korean_text(),
                     "text": _korean_text(),
                     "url": {"type": "keyword", "index": False},
+                    "fingerprint": {"type": "keyword", "index": False, "doc_values": False},
                     FIELD: {"type": "rank_features"},
                 },
             },
