@@ -43,7 +43,9 @@ class SparseEncoderModel(PythonModel):
             return pd.DataFrame({"weights": []})
         vectors = encoders[kind](texts, convert_to_sparse_tensor=True)
         decoded: Any = self.encoder.decode(vectors)
-        return pd.DataFrame({"weights": [{term: float(weight) for term, weight in row} for row in decoded]})
+        # A head padded beyond the vocabulary has dimensions without a name.
+        named = [{term: float(weight) for term, weight in row if term is not None} for row in decoded]
+        return pd.DataFrame({"weights": named})
 
 
 def _has_classes_of_kosparse(folder: str) -> bool:

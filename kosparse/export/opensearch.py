@@ -9,7 +9,8 @@ Layout::
     synonyms/               Solr synonym rules and the dictionary as TSV
     opensearch/             index template, ingest and search pipelines, example queries; what a cluster that
                             weighs by itself needs is left out for a model over morphemes
-    ml_commons/             (later) zips of the document encoder and of the query tokenizer
+    ml_commons/             zips of the document encoder and of the query tokenizer, each with the JSON it is
+                            registered with; for a model over word pieces
     manifest.json           SHA-256 and size of every other file
 """
 
@@ -24,7 +25,8 @@ import jinja2
 
 from kosparse.errors import InputError, ResourceError
 from kosparse.export import opensearch_json as body
-from kosparse.export.hashing import file_hash, files_of
+from kosparse.export.hashing import file_hash, files_of, folder_hash
+from kosparse.export.ml_commons import write_ml_commons
 from kosparse.export.query_weights import has_morphemes
 from kosparse.jsonl import read_json, write_json, write_lines
 
@@ -71,6 +73,10 @@ def write_bundle(
     write_json(folder / "idf.json", dict(query_weights if query_weights is not None else idf))
     write_json(folder / "corpus_idf.json", dict(idf))
     morphemes = has_morphemes(model)
+    if not morphemes:
+        # Named by content: the same weights are the same version.
+        version = folder_hash(folder / "sparse_encoder")[:12]
+        write_ml_commons(folder / "ml_commons", model, query_weights, name=body.NAME, version=version)
     _write_opensearch(folder / "opensearch", example, fusion_weight, in_cluster=not morphemes)
     write_lines(folder / "README.md", [_readme(query_weights is not None, morphemes, synonyms)])
     manifest = make_manifest(folder)

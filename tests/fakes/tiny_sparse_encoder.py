@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 TEXTS = (
     "셀 보호를 설정하면 스프레드시트의 내용을 바꿀 수 없습니다.",
@@ -13,14 +14,17 @@ TEXTS = (
 )
 
 
-def write_tiny_sparse_encoder(folder: Path, texts: Sequence[str] = TEXTS) -> Path:
-    """Write a sentence-transformers SparseEncoder folder and return it. Deterministic."""
+def write_tiny_sparse_encoder(folder: Path, texts: Sequence[str] = TEXTS, family: str = "bert") -> Path:
+    """Write a sentence-transformers SparseEncoder folder and return it. Deterministic.
+
+    ``family`` is ``bert`` or ``modernbert``, whose head is wider than the vocabulary, as is common there.
+    """
     import torch
     from sentence_transformers import SparseEncoder
     from sentence_transformers.models import Router
     from sentence_transformers.sparse_encoder.models import MLMTransformer, SparseStaticEmbedding, SpladePooling
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-    from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -38,22 +42,25 @@ def write_tiny_sparse_encoder(folder: Path, texts: Sequence[str] = TEXTS) -> Pat
         model_max_length=64,
     )
     torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-    )
     plain = folder / "plain"
-    BertForMaskedLM(config).save_pretrained(plain)
+    _network(family, tokenizer.get_vocab_size()).save_pretrained(plain)
     fast.save_pretrained(plain)
     query = SparseStaticEmbedding(tokenizer=fast, weight=torch.ones(tokenizer.get_vocab_size()))
     document = [MLMTransformer(str(plain)), SpladePooling(pooling_strategy="max", activation_function="log1p_relu")]
     router = Router.for_query_document(query_modules=[query], document_modules=document)
     SparseEncoder(modules=[router], device="cpu").save_pretrained(str(folder / "sparse"))
     return folder / "sparse"
+
+
+def _network(family: str, vocabulary: int) -> Any:
+    from transformers import BertConfig, BertForMaskedLM, ModernBertConfig, ModernBertForMaskedLM
+
+    size = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32, "max_position_embeddings": 64}
+    if family == "bert":
+        return BertForMaskedLM(BertConfig(vocab_size=vocabulary, num_hidden_layers=1, **size))
+    special = {"pad_token_id": 0, "cls_token_id": 2, "bos_token_id": 2, "sep_token_id": 3, "eos_token_id": 3}
+    padded = ModernBertConfig(vocab_size=vocabulary + 7, num_hidden_layers=2, local_attention=8, **size, **special)
+    return ModernBertForMaskedLM(padded)
 
 
 def write_tiny_morpheme_encoder(folder: Path, texts: Sequence[str] = TEXTS) -> Path:

@@ -6,10 +6,15 @@ from kosparse.errors import InputError
 from kosparse.export import opensearch_json as body
 from kosparse.export.hashing import folder_hash
 from kosparse.export.opensearch import verify_bundle, write_bundle
+from kosparse.jsonl import write_lines
 
 
 @pytest.fixture
-def bundle(tmp_path):
+def bundle(tmp_path, monkeypatch):
+    """A folder to write a bundle in; its model is none, so that the zips are left to test_ml_commons."""
+    monkeypatch.setattr(
+        "kosparse.export.opensearch.write_ml_commons", lambda folder, *_, **__: write_lines(folder / "zip.txt", [])
+    )
     (tmp_path / "model" / "query_0").mkdir(parents=True)
     (tmp_path / "model" / "modules.json").write_text("[]")
     (tmp_path / "model" / "query_0" / "config.json").write_text("{}")
@@ -39,6 +44,7 @@ def test_the_bundle_holds_model_weights_synonyms_and_requests(bundle):
         "sparse_encoder/modules.json",
         "sparse_encoder/query_0/config.json",
         "synonyms/synonyms.txt",
+        "ml_commons/zip.txt",
         "opensearch/index_template.json",
         "opensearch/ingest_pipeline.json",
         "opensearch/search_pipeline.json",
@@ -82,9 +88,8 @@ def test_what_a_cluster_would_need_kiwi_for_is_left_out(bundle):
     (bundle / "model" / "query_0_MorphemeQuery").mkdir()
     manifest = _write(bundle)
 
-    assert not {"opensearch/ingest_pipeline.json", "opensearch/examples/sparse_query_by_text.json"} & set(
-        manifest["files"]
-    )
+    left_out = {"ingest_pipeline.json", "sparse_query_by_text.json", "zip.txt"}
+    assert not left_out & {name.rpartition("/")[2] for name in manifest["files"]}
     text = (bundle / "bundle" / "README.md").read_text(encoding="utf-8")
     assert "load_sparse_model" in text and "SPARSE_TOKENIZE" not in text
 

@@ -1,0 +1,135 @@
+"""Four ways to the same weights: sentence-transformers, TorchScript, exported tokenizer with IDF, and the pyfunc."""
+
+import json
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from kosparse.errors import InputError
+from kosparse.export.hashing import file_hash
+from kosparse.export.ml_commons import WEIGHTLESS, write_ml_commons
+from kosparse.export.query_weights import query_weights
+from tests.fakes.tiny_sparse_encoder import TEXTS, write_tiny_morpheme_encoder, write_tiny_sparse_encoder
+
+QUERIES = ("셀 보호", "표 메뉴", "파일을 인쇄", "protect cells")
+
+
+class InCluster:
+    """What ml-commons makes of the zips: terms are named by decoding their id alone, special ones left out."""
+
+    def __init__(self, folder):
+        with zipfile.ZipFile(folder / "sparse_encoder.zip") as archive:
+            self.tokenizer = Tokenizer.from_str(archive.read("tokenizer.json").decode())
+            with archive.open("tiny.pt") as file:
+                self.network = torch.jit.load(file)
+        with zipfile.ZipFile(folder / "query_tokenizer.zip") as archive:
+            self.query_tokenizer = Tokenizer.from_str(archive.read("tokenizer.json").decode())
+            self.idf = json.loads(archive.read("idf.json"))
+
+    def document(self, text):
+        cut = self.tokenizer.encode(text)
+        inputs = {"input_ids": torch.tensor([cut.ids]), "attention_mask": torch.tensor([cut.attention_mask])}
+        weights = self.network(inputs)["output"][0].detach()
+        named = [(self.tokenizer.decode([place], True), float(weights[place])) for place in weights.nonzero()[:, 0]]
+        assert len(dict(named)) == len(named)
+        return {term: weight for term, weight in named if term}
+
+    def query(self, text):
+        tokens = [self.query_tokenizer.decode([each], True) for each in set(self.query_tokenizer.encode(text).ids)]
+        return {token: self.idf.get(token, 1.0) for token in tokens if token}
+
+
+@pytest.fixture(scope="module", params=["bert", "modernbert"])
+def exported(request, tmp_path_factory):
+    """The model's folder, and the zips."""
+    folder = tmp_path_factory.mktemp(request.param)
+    model = write_tiny_sparse_encoder(folder, family=request.param)
+    write_ml_commons(folder / "zips", model, query_weights(model), name="tiny", version="1.0.0")
+    return model, folder / "zips"
+
+
+def _named(row):
+    """By term; dimensions that only pad the head have no name."""
+    return {term: weight for term, weight in row if term is not None}
+
+
+def _close(found, expected):
+    names = {term for term in {**found, **expected} if not term.startswith("[")}
+    assert names and all(abs(found.get(term, 0.0) - expected.get(term, 0.0)) < 1e-4 for term in names)
+
+
+def _scores(queries, documents):
+    return np.array([[sum(q * d.get(t, 0.0) for t, q in query.items()) for d in documents] for query in queries])
+
+
+def test_four_ways_give_the_same_weights_and_the_same_ranking(exported):
+    from sentence_transformers import SparseEncoder
+
+    from kosparse.adapters.pyfunc_model import SparseEncoderModel
+
+    model, zips = exported
+    plain, inside = SparseEncoder(str(model), device="cpu"), InCluster(zips)
+    documents = [_named(row) for row in plain.decode(plain.encode_document(list(TEXTS)))]
+    queries = [_named(row) for row in plain.decode(plain.encode_query(list(QUERIES)))]
+    pyfunc = SparseEncoderModel()
+    pyfunc.encoder = plain
+
+    ways = {
+        "cluster": ([inside.query(text) for text in QUERIES], [inside.document(text) for text in TEXTS]),
+        "pyfunc": tuple(
+            list(pyfunc.predict(None, pd.DataFrame({"text": texts}), {"kind": kind})["weights"])
+            for texts, kind in ((QUERIES, "query"), (TEXTS, "document"))
+        ),
+    }
+    order = np.argsort(-_scores(queries, documents), axis=1, kind="stable")
+    for found_queries, found_documents in ways.values():
+        for found, expected in zip([*found_queries, *found_documents], [*queries, *documents], strict=True):
+            _close(found, expected)
+        assert (np.argsort(-_scores(found_queries, found_documents), axis=1, kind="stable") == order).all()
+
+
+def test_texts_of_a_batch_weigh_what_they_weigh_alone(exported):
+    inside = InCluster(exported[1])
+    cuts = [inside.tokenizer.encode(text).ids for text in TEXTS]
+    longest = max(map(len, cuts))
+    ids = torch.tensor([cut + [0] * (longest - len(cut)) for cut in cuts])
+    mask = torch.tensor([[1] * len(cut) + [0] * (longest - len(cut)) for cut in cuts])
+    together = inside.network({"input_ids": ids, "attention_mask": mask})["output"]
+    for row, cut in zip(together, cuts, strict=True):
+        alone = inside.network({"input_ids": torch.tensor([cut]), "attention_mask": torch.ones(1, len(cut)).long()})
+        assert torch.allclose(row, alone["output"][0], atol=1e-5)
+
+
+def test_the_configuration_names_function_size_and_hash(exported):
+    for stem, function in (("sparse_encoder", "SPARSE_ENCODING"), ("query_tokenizer", "SPARSE_TOKENIZE")):
+        config = json.loads((exported[1] / f"{stem}.json").read_text(encoding="utf-8"))
+        archive = exported[1] / f"{stem}.zip"
+        assert (config["function_name"], config["model_format"]) == (function, "TORCH_SCRIPT")
+        assert config["model_content_size_in_bytes"] == archive.stat().st_size
+        assert config["model_content_hash_value"] == file_hash(archive)
+
+
+def test_a_token_without_a_weight_does_not_weigh_the_1_that_ml_commons_gives_unknown_ones(exported, tmp_path):
+    weights = query_weights(exported[0])
+    token = next(iter(weights))
+    del weights[token]
+    write_ml_commons(tmp_path, exported[0], weights, name="tiny", version="1.0.0")
+    assert InCluster(tmp_path).idf[token] == WEIGHTLESS
+
+
+def test_a_head_padded_beyond_the_vocabulary_gives_no_terms_without_a_name(exported):
+    inside = InCluster(exported[1])
+    cut = inside.tokenizer.encode(TEXTS[0])
+    inputs = {"input_ids": torch.tensor([cut.ids]), "attention_mask": torch.tensor([cut.attention_mask])}
+    assert inside.network(inputs)["output"].shape[1] == inside.tokenizer.get_vocab_size()
+
+
+def test_a_model_over_morphemes_cannot_be_traced(tmp_path):
+    from kosparse.sparse.torchscript import write_torchscript
+
+    with pytest.raises(InputError, match="cannot use the model"):
+        write_torchscript(write_tiny_morpheme_encoder(tmp_path), tmp_path / "model.pt")
