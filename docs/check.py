@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -112,10 +113,10 @@ def _slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower()).strip().replace(" ", "-")
 
 
+@cache
 def _targets() -> set[str]:
-    return set(re.findall(r"^([a-z][a-z-]*)(?: [a-z-]+)*:", _read("Makefile"), re.MULTILINE)) | {
-        name for line in re.findall(r"^([a-z][a-z -]*):", _read("Makefile"), re.MULTILINE) for name in line.split()
-    }
+    lines = re.findall(r"^([a-z][a-z -]*):", _read("Makefile"), re.MULTILINE)
+    return {name for line in lines for name in line.split()}
 
 
 def _read(name: str) -> str:

@@ -11,6 +11,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -83,6 +84,7 @@ def _commands() -> Iterator[str]:
             yield f"| `kosparse {name}` | {_cell(about)} | {' '.join(f'`{option}`' for option in sorted(options))} |"
 
 
+@cache
 def commands() -> dict[str, tuple[str, set[str]]]:
     """What each command is for, and its options; those of its actions (``label make``) are its own."""
     (subparsers,) = _subparsers(parser(STEPS))

@@ -112,7 +112,11 @@ def _print(values: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        print(f"{name:{width}}  {value:,g}" if isinstance(value, float) else f"{name:{width}}  {value}")
+        print(f"{name:{width}}  {_number(value) if isinstance(value, float) else value}")
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() else f"{value:,.4f}"
 
 
 def _settings_help(kind: Any) -> str:

@@ -49,7 +49,7 @@ class Duplicates:
 
     def __init__(self, seen: Seen, min_jaccard: float) -> None:
         self._seen, self._least, self._count = seen, min_jaccard, 0
-        self._run = seen.database.execute
+        self._run = seen.execute
         self._run("CREATE TABLE signatures(number INTEGER PRIMARY KEY, id TEXT, signature BLOB)")
         self._run("CREATE TABLE bands(key INTEGER PRIMARY KEY, number INTEGER)")
 
@@ -67,9 +67,8 @@ class Duplicates:
         if near is None:
             self._count += 1
             self._run("INSERT INTO signatures VALUES(?, ?, ?)", (self._count, document_id, found.tobytes()))
-            self._seen.database.executemany(
-                "INSERT OR IGNORE INTO bands VALUES(?, ?)", [(key, self._count) for key in keys]
-            )
+            for key in keys:
+                self._run("INSERT OR IGNORE INTO bands VALUES(?, ?)", (key, self._count))
         return near
 
     def _nearest(self, found: Hashes, keys: Sequence[int]) -> Duplicate | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kosparse.corpus import text_files
-from kosparse.corpus.columns import choose
+from kosparse.corpus.columns import KNOWN, choose
 from kosparse.corpus.lines import STAGE, read_lines, reject, require, suffix_of, unreadable
 from kosparse.corpus.locations import Location
 from kosparse.corpus.tables import Rows, read_csv, read_parquet
@@ -241,8 +241,10 @@ def _named(rows: Rows, given: Mapping[str, str], reading: Reading, file: Locatio
         if isinstance(row, Reject):
             yield where, row
             continue
-        named = {name: row.get(column) for name, column in columns.items()}
-        if "_id" not in columns:
+        # A column that the first rows lack may come later, under the name BEIR gives it.
+        found = {field: row.get(columns.get(field, field)) for field in KNOWN}
+        named = {field: value for field, value in found.items() if value is not None}
+        if "_id" not in columns and "_id" not in named:
             reading.made_ids = True
             named["_id"] = _made_id(named)
         yield where, named

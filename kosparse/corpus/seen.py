@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kosparse.errors import ResourceError
 
@@ -24,11 +25,20 @@ class Seen:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._told():
-            self.database = sqlite3.connect(path, isolation_level=None)
-            for pragma in _PRAGMAS:
-                self.database.execute(f"PRAGMA {pragma}")
-            self.database.execute("CREATE TABLE seen(key BLOB PRIMARY KEY, noted TEXT) WITHOUT ROWID")
-            self.database.execute("BEGIN")
+            self._database = sqlite3.connect(path, isolation_level=None)
+        for pragma in _PRAGMAS:
+            self.execute(f"PRAGMA {pragma}")
+        self.execute("CREATE TABLE seen(key BLOB PRIMARY KEY, noted TEXT) WITHOUT ROWID")
+        self.execute("BEGIN")
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Run one statement; others may keep tables of their own here.
+
+        Raises:
+            ResourceError: The disk is full.
+        """
+        with self._told():
+            return self._database.execute(statement, values)
 
     def note(self, kind: str, key: str, text: str = "") -> str | None:
         """Note a key; when it was noted before, what was noted then.
@@ -37,9 +47,8 @@ class Seen:
             ResourceError: The disk is full.
         """
         hashed = _hash(kind, key)
-        with self._told():
-            if self.database.execute("INSERT OR IGNORE INTO seen VALUES(?, ?)", (hashed, text)).rowcount:
-                return None
+        if self.execute("INSERT OR IGNORE INTO seen VALUES(?, ?)", (hashed, text)).rowcount:
+            return None
         return self._find(hashed)
 
     def has(self, kind: str, key: str) -> bool:
@@ -52,10 +61,10 @@ class Seen:
 
     def close(self) -> None:
         """Forget all; the file stays."""
-        self.database.close()
+        self._database.close()
 
     def _find(self, hashed: bytes) -> str | None:
-        row = self.database.execute("SELECT noted FROM seen WHERE key = ?", (hashed,)).fetchone()
+        row = self.execute("SELECT noted FROM seen WHERE key = ?", (hashed,)).fetchone()
         return row[0] if row else None
 
     @contextmanager

@@ -27,7 +27,7 @@ def read_csv(file: Location, encodings: Counter[str] | None = None) -> Rows:
     """Rows below a heading; a quoted cell may run over several lines; blank ones are left out.
 
     The separator is the one most frequent in the heading. Reasons: ``unclosed_quote`` (only the row it stands in
-    is lost), ``wrong_columns``, and those of ``read_lines``.
+    is lost), ``wrong_columns``, ``not_csv``, and those of ``read_lines``.
 
     Raises:
         InputError: Two columns are called alike, or as for ``read_lines``.
@@ -48,7 +48,11 @@ def read_csv(file: Location, encodings: Counter[str] | None = None) -> Rows:
         if record is None:
             yield where, reject("unclosed_quote", "a quote is opened and never closed", where, line)
             continue
-        cells = next(csv.reader([record], delimiter=separator), [])
+        try:
+            cells = next(csv.reader([record], delimiter=separator), [])
+        except csv.Error as error:
+            yield where, reject("not_csv", str(error), where, line)
+            continue
         if heading is None:
             heading = _heading(cells, where)
         elif len(cells) != len(heading):
@@ -75,7 +79,7 @@ def read_parquet(file: Location) -> Rows:
                 for row in batch.to_pylist():
                     number += 1
                     yield f"{file.name}:row {number}", {name: _plain(value) for name, value in row.items()}
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         what = f"not a whole Parquet file: {str(error).splitlines()[0]}"
         raise InputError(what, where=file.name, fix="Copy it again, or write it anew.") from error
     except OSError as error:

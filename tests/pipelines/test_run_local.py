@@ -7,9 +7,10 @@ import time
 import psutil
 import pytest
 
-from kosparse.errors import KosparseError
+from kosparse.errors import KosparseError, ResourceError
 from pipelines import local_services, run_local
 from pipelines.live import Board
+from pipelines.local_services import single_run
 
 WORKER = """
 import json, os, sys, time
@@ -49,3 +50,10 @@ def test_a_command_that_needs_the_language_model_is_told_when_the_given_one_is_d
 
     assert status == 3 and not started.exists()
     assert "language model cannot be reached" in capsys.readouterr().err
+
+
+def test_a_second_run_in_one_folder_is_told_to_wait(tmp_path):
+    with single_run(tmp_path), pytest.raises(ResourceError, match="another run is using this folder") as caught:
+        with single_run(tmp_path):
+            pass
+    assert "Wait for it" in caught.value.fix and caught.value.exit_code == 4

@@ -148,6 +148,12 @@ def test_ids_are_made_from_the_content_where_there_are_none(tmp_path):
     assert set(_texts(again)) < set(_texts(path))
 
 
+def test_a_field_that_only_later_rows_have_is_read(tmp_path):
+    rows = [{"_id": str(n), "text": f"셀 {n}"} for n in range(150)] + [{"_id": "z", "text": "표", "date": "2024-05-01"}]
+    path = _write(tmp_path / "t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert list(_read(path)[0].values())[-1]["date"] == "2024-05-01"
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
     path = _write(tmp_path / "t.csv", codecs.BOM_UTF8 + "_id,text\na,셀\n".encode())
     assert _texts(path) == {"a": "셀"}

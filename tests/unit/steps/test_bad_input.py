@@ -14,7 +14,10 @@ import zstandard
 from pyarrow import parquet
 
 from kosparse import cli, progress
+from kosparse.config import GenerateQueriesConfig
 from kosparse.corpus import lines
+from kosparse.corpus.duplicates import Duplicates
+from kosparse.corpus.seen import Seen
 from kosparse.errors import ConfigError, InputError, ResourceError
 from kosparse.jsonl import read_json, read_records, write_lines
 from kosparse.records import Document, Reject
@@ -136,10 +139,10 @@ def test_a_zip_bomb(ingest, monkeypatch):
 
 
 def test_a_small_file_may_unpack_to_much(ingest):
-    rows = "".join(json.dumps({"_id": f"d{n}", "text": TEXT * 60}, ensure_ascii=False) + "\n" for n in range(60))
+    rows = "".join(json.dumps({"_id": f"d{n}", "text": TEXT * 40}, ensure_ascii=False) + "\n" for n in range(120))
     packed = zstandard.compress(rows.encode())
     assert len(rows.encode()) > 200 * len(packed)  # within the first 64 MB nobody asks
-    assert len(ingest(packed, name="my.jsonl.zst")[0]) == 60
+    assert len(ingest(packed, name="my.jsonl.zst")[0]) == 120
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
@@ -164,6 +167,18 @@ def test_parquet_that_is_cut_off(ingest, tmp_path):
 )
 def test_other_formats_are_named(ingest, start, what):
     assert refused(ingest, what, start + b"rest")
+
+
+def test_parquet_whose_text_is_no_utf8(ingest, tmp_path):
+    wrong = pyarrow.array([TEXT.encode("cp949")], pyarrow.binary()).view(pyarrow.string())
+    parquet.write_table(pyarrow.table({"id": ["a"], "text": wrong}), tmp_path / "wrong.parquet")
+    assert refused(ingest, "not a whole Parquet file", tmp_path / "wrong.parquet")
+
+
+def test_a_line_end_outside_quotes_loses_its_row(ingest):
+    rows = "".join(f"d{n},{TEXT} {n}\n" for n in range(30))
+    reject = one_reject(ingest, "not_csv", f"id,text\n{rows}x,a\rb\n", name="t.csv")
+    assert reject.where.endswith("t.csv:32")
 
 
 def test_one_json_array(ingest):
@@ -233,6 +248,16 @@ def test_a_full_disk(ingest, tmp_path):
     assert not (tmp_path / "out/documents").exists()
 
 
+def test_a_full_disk_while_documents_are_compared(tmp_path):
+    seen = Seen(tmp_path / "seen.sqlite")
+    seen.execute("PRAGMA max_page_count = 40")  # no page more: what SQLite makes of a full disk
+    duplicates = Duplicates(seen, 0.8)
+    with pytest.raises(ResourceError, match="disk is full") as caught:
+        for number in range(2000):
+            duplicates.find(f"d{number}", f"{number} {TEXT} {number * 7} {TEXT}")
+    assert "TMPDIR" in caught.value.fix
+
+
 def test_a_path_with_spaces_and_korean_letters(ingest, tmp_path):
     folder = tmp_path / "내 문서 모음"
     folder.mkdir()
@@ -246,7 +271,9 @@ def test_an_unknown_setting(ingest):
     assert "max_documents" in caught.value.fix
 
 
-def test_a_number_where_a_mapping_belongs(ingest):
+def test_a_number_where_a_list_or_mapping_belongs(ingest):
+    with pytest.raises(ConfigError, match="query_types: Input should be a valid (list|tuple); got 3"):
+        GenerateQueriesConfig.parse({"query_types": 3}, step="generate_queries")
     with pytest.raises(ConfigError, match="columns: Input should be a valid dictionary; got 3"):
         ingest(GOOD, columns=3)
     with pytest.raises(ConfigError, match="write field:column, with a field of _id, text"):
@@ -269,6 +296,7 @@ def test_an_interruption_leaves_no_half_file(tmp_path, monkeypatch, capsys):
             yield item
 
     monkeypatch.setattr(progress, "track", interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background of a shell ignores it
     files = [f"--{name}={tmp_path}/out/{name}" for name in run.outputs]
     assert cli.main(["ingest_corpus", "--corpus", str(tmp_path / "my.jsonl"), *files]) == 130
     assert "interrupted" in capsys.readouterr().err
