@@ -53,16 +53,15 @@ def _step(name: str) -> Iterator[str]:
     settings = [setting for setting in settings_of(step.config_type) if setting.name not in _SHARED]
     if settings:
         yield ""
-        yield "| setting | default | what |"
-        yield "|---|---|---|"
+        yield "| setting | default | type | what |"
+        yield "|---|---|---|---|"
         yield from map(_setting, settings)
 
 
 def _setting(setting: Setting) -> str:
     default = repr(setting.default)
     shown = default if len(default) <= _LONGEST_DEFAULT else f"{default[: _LONGEST_DEFAULT - 3]}..."
-    about = f"{setting.about} " if setting.about else ""
-    return f"| `{setting.name}` | `{_cell(shown)}` | {_cell(about)}({_cell(setting.kind)}) |"
+    return f"| `{setting.name}` | `{_cell(shown)}` | {_cell(setting.kind)} | {_cell(setting.about)} |"
 
 
 def _component(name: str) -> dict[str, str]:

@@ -11,28 +11,38 @@ from ftfy.badness import is_bad
 _HANGUL = re.compile(r"[가-힣]")
 _LATIN_ONLY = re.compile(r"[\x00-\xff\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u2122\u20ac]*")
 _LATIN_RUN = re.compile(r"[\xa1-\xff]{4}")
+_TWO_BYTES_EACH = re.compile(r"[\x80-\u07ff]")
 _LEAST_COMMON = 0.9
 """Of the Hangul in real Korean text, at least this share is among the 2,350 syllables of KS X 1001."""
 _UTF16_NULS, _UTF16_RATIO = 0.2, 4
 """In UTF-16, blanks and marks put a NUL in every second place. 가 (U+AC00) puts one in the other, but less often."""
 
 
-def decode(line: bytes) -> tuple[str, str]:
+def decode(line: bytes, after: str = "utf-8") -> tuple[str, str]:
     """Text and encoding of bytes: UTF-8 (with or without mark), else CP949, which holds EUC-KR.
+
+    Args:
+        line: Any bytes.
+        after: Encoding of the text before: it decides for the few bytes that are words in both, such as those of 키.
 
     Raises:
         UnicodeDecodeError: Neither; or CP949 would give syllables that nobody writes.
 
     >>> decode("한글".encode("euc-kr"))
     ('한글', 'cp949')
+    >>> decode("키".encode("cp949")), decode("키".encode("cp949"), after="cp949")
+    (('Ű', 'utf-8'), ('키', 'cp949'))
     """
     try:
-        return line.decode("utf-8-sig"), "utf-8"
+        text = line.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = line.decode("cp949")
-        if not _is_common(text):
-            raise
-        return text, "cp949"
+        return _cp949(line), "cp949"
+    if after == "cp949" and _TWO_BYTES_EACH.search(text) and max(text) < "\u0800":
+        try:
+            return _cp949(line), "cp949"
+        except UnicodeDecodeError:
+            pass  # Latin letters in UTF-8 after all
+    return text, "utf-8"
 
 
 def utf16_of(start: bytes) -> str | None:
@@ -70,10 +80,12 @@ def mend(text: str) -> str:
     return ftfy.fix_encoding(text) if is_bad(text) else text
 
 
-def _is_common(text: str) -> bool:
+def _cp949(line: bytes) -> str:
+    text = line.decode("cp949")
     syllables = _HANGUL.findall(text)
-    common = sum(_in_ksx1001(syllable) for syllable in syllables)
-    return bool(syllables) and common >= _LEAST_COMMON * len(syllables)
+    if sum(map(_in_ksx1001, syllables)) < _LEAST_COMMON * len(syllables) or not syllables:
+        raise UnicodeDecodeError("cp949", line, 0, len(line), "syllables that nobody writes")
+    return text
 
 
 def _in_ksx1001(syllable: str) -> bool:

@@ -52,15 +52,17 @@ def read_lines(file: Location, encodings: Counter[str] | None = None) -> Iterato
         InputError: It is missing, unreadable, cut off, a bomb, or no text.
     """
     counted = Counter[str]() if encodings is None else encodings
+    after = "utf-8"
     with open_bytes(file) as (stream, encoding):
         for number, line in _bounded(stream):
             if line.strip():
-                found = _decoded(line, f"{file.name}:{number}")
+                found = _decoded(line, f"{file.name}:{number}", after)
                 if isinstance(found, Reject):
                     yield number, found
                     continue
                 text, told = found
                 counted[encoding or told] += 1
+                after = after if text.isascii() else told
                 yield number, text
 
 
@@ -131,11 +133,11 @@ def _bounded(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
             line = stream.readline(MAX_LINE_BYTES + 1)
 
 
-def _decoded(line: bytes, where: str) -> tuple[str, str] | Reject:
+def _decoded(line: bytes, where: str, after: str) -> tuple[str, str] | Reject:
     if len(line) > MAX_LINE_BYTES:
         return reject("line_too_long", f"more than {MAX_LINE_BYTES:,} bytes", where, line)
     try:
-        return decode(line)
+        return decode(line, after)
     except UnicodeDecodeError as error:
         return reject("unknown_encoding", f"neither UTF-8 nor CP949: {error.reason}", where, line)
 

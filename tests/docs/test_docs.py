@@ -12,7 +12,10 @@ def test_the_pages_of_this_project_are_in_order(capsys):
 def test_every_step_command_and_setting_is_in_the_reference():
     page = reference.page()
     assert all(f"### {step}\n" in page for step in reference.STEPS)
-    assert "| `max_bad_share` | `0.1` | The run stops when more than this share of the rows is bad." in page
+    assert (
+        "| `max_bad_share` | `0.1` | float, >= 0, <= 1 | The run stops when more than this share of the rows is bad."
+        in page
+    )
     assert "| `kosparse serve` |" in page and "| `LLM_BASE_URL` |" in page
 
 

@@ -63,6 +63,12 @@ def test_encodings_are_counted_and_may_be_mixed(tmp_path):
     assert isinstance(bad, Reject) and bad.reason == "unknown_encoding"
 
 
+def test_bytes_that_are_words_in_both_encodings_follow_the_lines_before(tmp_path):
+    path = _write(tmp_path / "a.txt", "셀을 보호합니다\nAlt 키\n".encode("cp949") + "셀을 보호합니다\nŰ\n".encode())
+    found = [line.strip() for _, line in read_lines(Location(path, "a.txt"))]
+    assert found == ["셀을 보호합니다", "Alt 키", "셀을 보호합니다", "Ű"]
+
+
 def test_a_damaged_utf8_line_is_not_taken_for_cp949(tmp_path):
     path = _write(tmp_path / "a.txt", "셀을 보호하려면 시트를 먼저 보호해야 합니다".encode()[:-1])
     ((_, line),) = read_lines(Location(path, "a.txt"), Counter())

@@ -194,12 +194,13 @@ def test_mixed_encodings_are_read_and_told(ingest, tmp_path):
 
 
 def test_text_that_was_decoded_wrongly_is_mended_and_told(ingest, tmp_path):
-    wrong = json.dumps({"_id": "x", "text": TEXT.encode().decode("latin-1")})
-    documents, rejects = ingest(GOOD + wrong)
+    text = f"{TEXT} <script>alert(1)</script>"
+    documents, rejects = ingest(GOOD + json.dumps({"_id": "x", "text": text.encode().decode("latin-1")}))
     assert documents[-1] == "x" and rejects == []
     summary = read_json(tmp_path / "out/corpus_summary")
-    assert summary["mended"] == 1 and summary["mended_examples"][0]["after"] == TEXT
-    assert TEXT in (tmp_path / "out/datasheet").read_text(encoding="utf-8")
+    assert summary["mended"] == 1 and summary["mended_examples"][0]["after"] == text
+    page = (tmp_path / "out/datasheet").read_text(encoding="utf-8")
+    assert f"{TEXT} &lt;script&gt;" in page and "<script" not in page
 
 
 def test_documents_without_korean(ingest):
