@@ -50,6 +50,8 @@ class Settings:
     ``S3_ENDPOINT`` is set, empty for this machine alone."""
     rank: int
     """``RANK``: which of several processes this is, as torchrun numbers them; 0 writes the outputs."""
+    triton: bool
+    """``KOSPARSE_TRITON=1``: on a GPU the fused head runs as a Triton kernel, which is not yet proven there."""
     llm_price_input: float
     """``LLM_PRICE_INPUT``: money per million prompt tokens, in any currency; 0 for a model of your own."""
     llm_price_output: float
@@ -100,6 +102,7 @@ def settings() -> Settings:
         llm_cache=get("KOSPARSE_LLM_CACHE", "s3://mlpipeline/kosparse/llm-answers"),
         checkpoints=get("KOSPARSE_CHECKPOINTS", "s3://mlpipeline/kosparse/checkpoints"),
         rank=int(get("RANK", "0")),
+        triton=get("KOSPARSE_TRITON", "") == "1",
         llm_price_input=_number("LLM_PRICE_INPUT"),
         llm_price_output=_number("LLM_PRICE_OUTPUT"),
         prompts=Path(folder).expanduser() if (folder := get("KOSPARSE_PROMPTS", "")) else None,

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from kosparse.settings import settings
+
 EMPTY = -1e4
 """Logit of every term in a text without tokens; half precision still holds it."""
 _BLOCK_BYTES = {"cpu": 2**21}
@@ -77,6 +79,10 @@ def best_tokens(states: Tensor, weight: Tensor, bounds: list[int], *, places: bo
         The products, shape [texts, terms], and rows of ``states``, int32, same shape (or empty): -1 in a text
         without tokens.
     """
+    kernel = _kernel(states)
+    if kernel is not None:
+        found_best: tuple[Tensor, Tensor] = kernel.best_tokens(states, weight.to(states.dtype), bounds, EMPTY)
+        return found_best
     shape = (len(bounds) - 1, len(weight))
     best = states.new_full(shape, EMPTY)
     found = torch.full(shape if places else (0, 0), -1, dtype=torch.int32, device=states.device)
@@ -127,6 +133,15 @@ class _BestTokens(torch.autograd.Function):
                 order = torch.argsort(token, stable=True)
                 for_states += _sums(rows.float(), term[order], token[order], amount[order], len(states))
         return None if for_states is None else for_states.to(states.dtype), for_weight, None
+
+
+def _kernel(states: Tensor) -> Any:
+    """The module with the kernel for this device, where it is asked for (``KOSPARSE_TRITON=1``) and can run."""
+    if not states.is_cuda or not settings().triton:
+        return None
+    from kosparse.sparse import fused_kernel
+
+    return fused_kernel
 
 
 def _sums(table: Tensor, picked: Tensor, bags: Tensor, amounts: Tensor, count: int) -> Tensor:
