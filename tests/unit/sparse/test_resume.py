@@ -146,7 +146,7 @@ def test_half_precision_learns_about_the_same(tiny, tmp_path, monkeypatch):
     half = train(tiny, tmp_path / "half", train="all", max_steps=1, precision="bf16")
 
     assert seen == {torch.float32, torch.bfloat16}
-    assert half.history[-2]["loss"] == pytest.approx(whole.history[-2]["loss"], rel=0.05)
+    assert half.history[-2]["loss"] == pytest.approx(whole.history[-2]["loss"], rel=0.2)
 
 
 class ShortOnce(torch.autograd.Function):
