@@ -91,7 +91,7 @@ def test_the_report_shows_what_changed_against_the_champion_query_by_query(model
     assert found.difference.difference == pytest.approx(ours / 2, abs=1e-4)
     gained = read_json(tmp_path / "results" / "examples.json")["gained"]
     assert len(gained) == found.difference.better > 0
-    assert gained[0]["champion"] == pytest.approx(gained[0]["ndcg@10"]["sparse"] / 2)
+    assert gained[0]["champion"] == pytest.approx(gained[0]["ndcg@10"]["sparse"] / 2, abs=1e-4)
     page = (tmp_path / "html").read_text(encoding="utf-8")
     assert 'id="champion"' in page and "against the champion, version 4" in page
     assert "Against the champion (version 4) on 3 shared queries" in page
