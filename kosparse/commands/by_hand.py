@@ -17,10 +17,9 @@ from typing import Any
 from kosparse.commands.parser import EXIT_STATUS
 from kosparse.config.describe import settings_of
 from kosparse.errors import ConfigError, InputError
+from kosparse.export.hashing import file_hash, folder_hash
 from kosparse.jsonl import read_json, write_json
 from kosparse.steps.runtime import Step
-
-_BLOCK = 1 << 20
 
 
 def run_step(name: str, arguments: Sequence[str]) -> None:
@@ -147,16 +146,7 @@ def _fingerprint(step: Step, config: Mapping[str, Any], options: Mapping[str, st
     hashed.update(json.dumps(settings, sort_keys=True, default=str).encode())
     for name in (*step.params, *step.inputs):
         hashed.update(f"\0{name}\0{options[name]}\0".encode())
-        _add_content(hashed, Path(options[name]) if options[name] else None)
+        path = Path(options[name])
+        if options[name] and path.exists():
+            hashed.update((folder_hash(path) if path.is_dir() else file_hash(path)).encode())
     return hashed.hexdigest()
-
-
-def _add_content(hashed: Any, path: Path | None) -> None:
-    if path is None or not path.exists():
-        return
-    files = sorted(found for found in path.rglob("*") if found.is_file()) if path.is_dir() else [path]
-    for file in files:
-        hashed.update(f"\0{file.relative_to(path) if path.is_dir() else ''}\0".encode())
-        with open(file, "rb") as stream:
-            while block := stream.read(_BLOCK):
-                hashed.update(block)

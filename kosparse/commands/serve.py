@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import webbrowser
+from abc import ABC, abstractmethod
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -72,11 +73,12 @@ def make_server(searcher: Searcher, port: int) -> ThreadingHTTPServer:
         raise ServiceError(f"cannot listen: {error.strerror}", where=f"port {port}", fix=fix) from error
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler, ABC):
     server_version, sys_version = "kosparse", ""
 
+    @abstractmethod
     def answer(self, query: str, k: int) -> dict[str, Any]:
-        raise NotImplementedError
+        """See ``Searcher.search``."""
 
     def do_GET(self) -> None:
         """The page, or the answer to a query."""

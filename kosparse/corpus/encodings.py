@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from contextlib import suppress
 
 import ftfy
 from ftfy.badness import is_bad
@@ -38,10 +39,8 @@ def decode(line: bytes, after: str = "utf-8") -> tuple[str, str]:
     except UnicodeDecodeError:
         return _cp949(line), "cp949"
     if after == "cp949" and _TWO_BYTES_EACH.search(text) and max(text) < "\u0800":
-        try:
+        with suppress(UnicodeDecodeError):  # Latin letters in UTF-8 after all
             return _cp949(line), "cp949"
-        except UnicodeDecodeError:
-            pass  # Latin letters in UTF-8 after all
     return text, "utf-8"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import zlib
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -173,8 +174,9 @@ class _Made(io.RawIOBase):
         self._held = self._held[count:]
         return count
 
+    @abstractmethod
     def _more(self) -> bytes:
-        raise NotImplementedError
+        """The next bytes."""
 
 
 class _Unpacked(_Made):

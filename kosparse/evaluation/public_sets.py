@@ -95,6 +95,8 @@ Layout = tuple[Callable[[], Rows], Callable[[], Rows], Callable[[], Rows]]
 
 
 def _layout(source: Path, split: str, prefix: str) -> Layout:
+    if not source.exists():
+        raise InputError("there is no such file or folder", where=str(source), fix="Give the set's published files.")
     if source.is_file():
         return _korquad(source)
     for find in (_beir, _parquet, _miracl):

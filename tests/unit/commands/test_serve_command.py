@@ -98,7 +98,9 @@ def test_an_excerpt_begins_before_the_first_match():
     assert [shown[start:end] for start, end in marks] == ["셀", "보호"] and marks[0][0] == 40
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Debian's chromium")
+@pytest.mark.skipif(
+    shutil.which("chromium") is None, reason="no chromium here; what the page asks for is tested over HTTP"
+)
 def test_a_browser_shows_both_systems(searcher, tmp_path):
     with served(searcher) as address:
         page = subprocess.run(
