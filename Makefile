@@ -85,7 +85,7 @@ docs: setup-test ## make docs/reference.md from the code, then look for dead lin
 	@$(PY) -m docs.reference
 	@$(PY) -m docs.check
 
-.PHONY: estimate bench-pairs bench-llm bench-train bench-encode
+.PHONY: estimate bench-pairs bench-synonyms bench-llm bench-train bench-encode
 estimate: setup-test ## calls, tokens, hours, memory, disk and money before a run [CORPUS= RECIPE= SET= LLM_PRICE_INPUT= LLM_PRICE_OUTPUT=]
 	@$(PY) -c 'import json, sys; from pipelines import recipes; print(json.dumps(recipes.arguments(sys.argv[1], sys.argv[2:])))' \
 	  "$(RECIPE)" $(foreach setting,$(SET),'$(setting)') \
@@ -93,6 +93,9 @@ estimate: setup-test ## calls, tokens, hours, memory, disk and money before a ru
 
 bench-pairs: setup-test ## the filters of synthetic pairs against labels made by hand [JUDGE=1 with LLM_BASE_URL=]
 	@$(PY) -m benchmarks.bench_pairs $(if $(JUDGE),--judge)
+
+bench-synonyms: setup-test ## the dictionary against labels made by hand: precision, size, calibration, speed [LLM=1 with LLM_BASE_URL=]
+	@$(PY) -m benchmarks.bench_synonyms $(if $(LLM),--llm)
 
 bench-llm: setup-test ## the language model client and its cache, measured [DISTILABEL=python that has distilabel]
 	@$(PY) -m benchmarks.bench_llm_cache

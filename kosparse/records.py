@@ -147,7 +147,7 @@ class SynonymCandidate(Row):
     ko: str
     en: str
     source: str
-    """``parenthesis``, ``aligned``, ``embedding``, ``curated``, ``discovered``."""
+    """``curated``, ``aligned``, ``pattern``, ``transliteration``, ``embedding``, ``discovered``."""
     count: int = Field(default=1, ge=0)
     examples: list[str] = []
     features: dict[str, float] = {}
@@ -170,6 +170,9 @@ class Verdict(Row):
     provenance: Provenance | None = None
 
 
+Direction = Literal["both", "ko_to_en", "en_to_ko"]
+
+
 class SynonymEntry(Row):
     """One line of the dictionary."""
 
@@ -177,9 +180,15 @@ class SynonymEntry(Row):
     en: str
     p: float = Field(ge=0, le=1)
     relation: Relation = "equivalent"
+    direction: Direction = "both"
+    """Which term may be searched when the other is asked for: ``ko_to_en`` turns Korean queries into English ones
+    and not the reverse. One way for hypernyms and homographs."""
     sources: list[str] = []
     count: int = Field(default=1, ge=0)
     examples: list[str] = []
+    features: dict[str, float] = {}
+    log_odds: dict[str, float] = {}
+    """What the language model answered, by question; empty where it was not asked."""
     curated: bool = False
 
 

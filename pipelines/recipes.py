@@ -25,7 +25,7 @@ RECIPES: dict[str, Overrides] = {
     "smoke": {
         "check_prerequisites": {"free_disk_gb": 0.5},
         "ingest_corpus": {"max_documents": 60},
-        "mine_synonyms": {"max_candidates": 40, "embedding_terms": 60},
+        "mine_synonyms": {"max_candidates": 40, "frequent_terms": 60},
         "verify_synonyms": {"max_candidates": 8, "budget_seconds": 20},
         "discover_synonyms": {"max_terms": 2, "budget_seconds": 10},
         "generate_queries": {"max_passages": 6, "at_least": 3, "budget_seconds": 30},
@@ -40,7 +40,7 @@ RECIPES: dict[str, Overrides] = {
     "small": {},
     "full": {
         "check_prerequisites": {"free_disk_gb": 50},
-        "mine_synonyms": {"max_candidates": 50000, "embedding_terms": 50000},
+        "mine_synonyms": {"max_candidates": 50000, "frequent_terms": 50000},
         "verify_synonyms": {"max_candidates": 20000, "budget_seconds": 7200, "concurrency": 128},
         "discover_synonyms": {"max_terms": 2000, "budget_seconds": 3600, "concurrency": 128},
         "generate_queries": {

@@ -12,13 +12,19 @@ from kosparse.config.base import LlmStepConfig, StepConfig
 class MineSynonymsConfig(StepConfig):
     """``mine_synonyms``."""
 
-    sources: list[Literal["parenthesis", "aligned", "embedding"]] = ["parenthesis", "aligned", "embedding"]
+    sources: list[Literal["pattern", "aligned", "transliteration", "embedding"]] = [
+        "pattern",
+        "aligned",
+        "transliteration",
+        "embedding",
+    ]
     curated: str = ""
-    """A TSV of ``ko<TAB>en``; empty uses the starter list that ships."""
+    """A TSV of ``ko<TAB>en`` and perhaps ``<TAB>decision`` (same, one_way, wrong), a path or s3 address; empty uses
+    the starter list that ships."""
     min_count: int = Field(default=1, ge=1)
     max_candidates: int = Field(default=3000, ge=1)
-    embedding_terms: int = Field(default=1500, ge=0)
-    """Most frequent Korean and English terms compared by embedding."""
+    frequent_terms: int = Field(default=1500, ge=0)
+    """Most frequent Korean and English terms compared by sound and by embedding."""
 
 
 class VerifySynonymsConfig(LlmStepConfig):
@@ -29,11 +35,14 @@ class VerifySynonymsConfig(LlmStepConfig):
     strategy: Literal["high", "balanced", "low"] = "balanced"
     verification_threshold: float = Field(default=0.8, ge=0, le=1)
     max_candidates: int = Field(default=40, ge=0)
-    """Candidates the LLM is asked about."""
+    """Candidates ``balanced`` asks the LLM about: those the evidence leaves unsure, and a 5 % audit of the others."""
     labelled: str = ""
     """A TSV of labelled pairs (ko, en, label, kind, evidence); empty uses those that ship."""
     labelled_pairs: int = Field(default=32, ge=0)
     """Labelled pairs the LLM is asked about, to calibrate its answers."""
+    calibration: str = ""
+    """The ``calibration`` output of an earlier run with the same model and prompts, a path or s3 address: the
+    combiner is taken from there, and only controls are asked. Empty fits it anew."""
     budget_seconds: float = Field(default=120.0, gt=0)
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=1, ge=1)
@@ -50,6 +59,8 @@ class DiscoverSynonymsConfig(LlmStepConfig):
     """Only pairs at least this sure are extended."""
     labelled_pairs: int = Field(default=32, ge=0)
     """As in verify_synonyms, whose answers are then found in the cache."""
+    calibration: str = ""
+    """As in verify_synonyms."""
     budget_seconds: float = Field(default=20.0, gt=0)
     max_tokens: int = Field(default=96, ge=1)
 
@@ -58,3 +69,5 @@ class EnhanceDictionaryConfig(StepConfig):
     """``enhance_dictionary``."""
 
     verification_threshold: float = Field(default=0.8, ge=0, le=1)
+    previous: str = ""
+    """The dictionary.jsonl of an earlier run, a path or s3 address: ``changes.tsv`` tells what is new."""

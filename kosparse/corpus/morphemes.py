@@ -6,7 +6,7 @@ and use Kiwi's threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -38,7 +38,12 @@ class Morpheme:
 
 def morphemes(text: str) -> list[Morpheme]:
     """All morphemes of a text, in order. ``-I`` and ``-R`` of irregular verbs are cut from tags."""
-    return [Morpheme(token.form, _tag(token), token.start, token.start + token.len) for token in _tokens(text)]
+    return _morphemes(_tokens(text))
+
+
+def morphemes_of(texts: Iterable[str]) -> Iterator[list[Morpheme]]:
+    """``morphemes`` of many texts, in order; texts are taken as they are needed."""
+    return (_morphemes(tokens) for tokens in _kiwi().tokenize(texts))
 
 
 def content_morphemes(text: str) -> list[str]:
@@ -90,6 +95,10 @@ def _kiwi() -> Kiwi:
 
 def _tokens(text: str) -> Sequence[Token]:
     return _kiwi().tokenize(text)
+
+
+def _morphemes(tokens: Iterable[Token]) -> list[Morpheme]:
+    return [Morpheme(token.form, _tag(token), token.start, token.start + token.len) for token in tokens]
 
 
 def _tag(token: Token) -> str:

@@ -1,8 +1,8 @@
 """Find a collection and read it row by row, whatever it is written in.
 
-A collection is a BEIR folder (``corpus.jsonl``, perhaps ``queries.jsonl``, ``qrels/*.tsv``, ``parallel.jsonl``), one
-file, or a folder of files: ``.jsonl``, ``.csv``, ``.tsv`` and ``.parquet`` hold a document per row, ``.txt``, ``.md``
-and ``.html`` one each. Any but Parquet may be gzip- or zstd-compressed.
+A collection is a BEIR folder (``corpus.jsonl``, perhaps ``queries.jsonl``, ``qrels/*.tsv``, ``parallel.jsonl`` and
+``parallel/``, see ``parallel_text``), one file, or a folder of files: ``.jsonl``, ``.csv``, ``.tsv`` and ``.parquet``
+hold a document per row, ``.txt``, ``.md`` and ``.html`` one each. Any but Parquet may be gzip- or zstd-compressed.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class Collection:
     qrels: dict[str, Location]
     """By split (train, validation, test); "" for judgements that belong to no split yet."""
     parallel: Location | None
+    catalogues: Location | None
+    """The folder of parallel text in other formats."""
 
 
 @dataclass
@@ -141,14 +143,16 @@ def read_columns(file: Location) -> Iterator[tuple[str, list[str]]]:
 def _locate(corpus: Location, queries: Location | None, qrels: Location | None) -> Collection:
     require(corpus)
     if not corpus.path.is_dir():
-        return Collection(corpus, queries, _qrels(qrels), None)
+        return Collection(corpus, queries, _qrels(qrels), None, None)
     beir = next((found for name in _beir_names() if (found := _optional(corpus / name))), None)
     if beir is None:
         _require_some(corpus)
-        return Collection(corpus, queries, _qrels(qrels), None)
+        return Collection(corpus, queries, _qrels(qrels), None, None)
     found = queries or _optional(corpus / "queries.jsonl")
     judged = _qrels(qrels or _optional(corpus / "qrels"))
-    return Collection(beir, found if judged else None, judged, _optional(corpus / "parallel.jsonl"))
+    aligned, folder = _optional(corpus / "parallel.jsonl"), corpus / "parallel"
+    catalogues = folder if folder.path.is_dir() else None
+    return Collection(beir, found if judged else None, judged, aligned, catalogues)
 
 
 def _beir_names() -> Iterator[str]:

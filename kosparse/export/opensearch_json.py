@@ -17,6 +17,8 @@ FIELD = "sparse"
 """The ``rank_features`` field of the passages' weights."""
 SYNONYMS_PATH = "analysis/kosparse/synonyms.txt"
 """Relative to the ``config`` folder of every node."""
+USER_DICTIONARY_PATH = "analysis/kosparse/nori_user_dictionary.txt"
+"""Likewise."""
 MODEL_PLACEHOLDER = "<MODEL_ID>"
 TOKENIZER_PLACEHOLDER = "<TOKENIZER_MODEL_ID>"
 _PRUNE_RATIO = 0.1
@@ -28,7 +30,7 @@ def index_template() -> dict[str, Any]:
     return {
         "index_patterns": [INDEX_PATTERN],
         "template": {
-            "settings": {"analysis": _analysis()},
+            "settings": {"analysis": analysis()},
             "mappings": {
                 "_source": {"excludes": [FIELD]},
                 "properties": {
@@ -117,8 +119,9 @@ def _korean_text() -> dict[str, Any]:
     return {"type": "text", "analyzer": "kosparse_index", "search_analyzer": "kosparse_search"}
 
 
-def _analysis() -> dict[str, Any]:
-    tokenizer = {"type": "nori_tokenizer", "decompound_mode": "discard"}
+def analysis() -> dict[str, Any]:
+    """Analyzers of Korean text: the same for documents and queries, but for the synonyms of queries."""
+    tokenizer = {"type": "nori_tokenizer", "decompound_mode": "discard", "user_dictionary": USER_DICTIONARY_PATH}
     synonyms = {"type": "synonym_graph", "synonyms_path": SYNONYMS_PATH, "updateable": True, "lenient": True}
     common = ["nori_part_of_speech", "nori_readingform", "lowercase"]
     return {

@@ -6,7 +6,9 @@ from kosparse.config import DiscoverSynonymsConfig
 from kosparse.jsonl import read_records, write_records
 from kosparse.progress import note
 from kosparse.records import Document, Verdict
+from kosparse.steps.inputs import brought
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
+from kosparse.synonyms.combiner import read_calibration
 from kosparse.synonyms.discover import discover_synonyms_with_llm
 
 
@@ -18,12 +20,15 @@ def run(
     from kosparse.adapters.embedder import open_embedder
     from kosparse.llm.loader import open_chat_model
 
+    with brought(config.calibration) as path:
+        fitted = read_calibration(path) if path else None
     found, rejects = discover_synonyms_with_llm(
         list(read_records(verdicts, Verdict)),
         list(read_records(documents, Document)),
         open_chat_model(config.concurrency),
         config=config,
         embedder=open_embedder(),
+        calibration=fitted,
     )
     write_records(discovered, found)
     if rejects:

@@ -13,10 +13,10 @@ from kosparse.config import IngestCorpusConfig
 from kosparse.corpus.cleaning import BadRowError, Cleaned, rejected, sample
 from kosparse.corpus.datasheet import render
 from kosparse.corpus.evaluation_set import EvaluationSet, read_evaluation
-from kosparse.corpus.lines import suffix_of
+from kosparse.corpus.parallel_text import read_folder
 from kosparse.corpus.passages import split_document
 from kosparse.corpus.query_log import read_query_log
-from kosparse.corpus.readers import SUFFIXES, Location, locate, read_rows
+from kosparse.corpus.readers import Collection, Location, locate, read_rows
 from kosparse.corpus.record_log import RecordLog, Rejects
 from kosparse.corpus.seen import Seen
 from kosparse.corpus.summary import KEPT, Inspection
@@ -24,6 +24,7 @@ from kosparse.corpus.text import query_key
 from kosparse.errors import InputError
 from kosparse.jsonl import read_records, write_json, write_lines, write_records
 from kosparse.records import AlignedText, Document, LoggedQuery, Reject
+from kosparse.steps.inputs import bring
 from kosparse.steps.runtime import Metrics, OutPath, step
 
 
@@ -52,11 +53,13 @@ def run(
     Raises:
         InputError: Nothing usable, or more than ``max_bad_share`` of the rows are bad.
     """
+    if not corpus:
+        raise InputError("no corpus was given", where="corpus", fix="make run CORPUS=my.jsonl")
     with tempfile.TemporaryDirectory(prefix="kosparse-corpus-") as folder, Rejects(rejects) as left_out:
         here = Path(folder)
         seen = Seen(here / "seen.sqlite")
         collection = locate(
-            _bring(corpus, here / "corpus"), _optional(queries, here / "queries"), _optional(qrels, here / "qrels")
+            bring(corpus, here / "corpus"), _optional(queries, here / "queries"), _optional(qrels, here / "qrels")
         )
         cleaned = Cleaned(collection.corpus, config, left_out, seen)
         with RecordLog(flags) as flagged:
@@ -67,7 +70,7 @@ def run(
         cleaned.check(summary.documents)
         _tell(cleaned)
         judged = read_evaluation(collection, seen.all(KEPT))
-        aligned, bad_aligned = _read_parallel(collection.parallel)
+        aligned, bad_aligned = _read_parallel(collection)
         asked, bad_asked = _read_log(query_log, here / "log", _keys(judged))
         left_out.extend([*judged.rejects, *bad_aligned, *bad_asked])
         seen.close()
@@ -122,28 +125,7 @@ def _detail(cleaned: Cleaned) -> dict[str, Any]:
 
 
 def _optional(address: str, folder: Path) -> Location | None:
-    return _bring(address, folder) if address else None
-
-
-def _bring(address: str, folder: Path) -> Location:
-    """A local path as it is; an S3 address as a copy, known by its address.
-
-    A key that ends like a file's name is one object, any other a folder.
-    """
-    if not address:
-        raise InputError("no corpus was given", where="corpus", fix="make run CORPUS=my.jsonl")
-    if not address.startswith("s3://"):
-        return Location(Path(address), address)
-    from kosparse.adapters.store_s3 import open_store
-
-    bucket, _, key = address.removeprefix("s3://").partition("/")
-    if suffix_of(Path(key)) in SUFFIXES:
-        path = folder / key.rsplit("/", 1)[-1]
-        open_store().download(bucket, key, path)
-        return Location(path, address)
-    if open_store().fetch_folder(bucket, key, folder) == 0:
-        raise InputError("there is nothing below this address", where=address, fix="Check bucket and prefix.")
-    return Location(folder, address)
+    return bring(address, folder) if address else None
 
 
 def _keys(judged: EvaluationSet) -> set[str]:
@@ -151,13 +133,13 @@ def _keys(judged: EvaluationSet) -> set[str]:
 
 
 def _read_log(address: str, folder: Path, evaluated: set[str]) -> tuple[list[LoggedQuery], list[Reject]]:
-    return read_query_log(_bring(address, folder), evaluated) if address else ([], [])
+    return read_query_log(bring(address, folder), evaluated) if address else ([], [])
 
 
-def _read_parallel(file: Location | None) -> tuple[list[AlignedText], list[Reject]]:
+def _read_parallel(collection: Collection) -> tuple[list[AlignedText], list[Reject]]:
     rows: list[AlignedText] = []
     bad: list[Reject] = []
-    for where, row in read_rows(file) if file else ():
+    for where, row in read_rows(collection.parallel) if collection.parallel else ():
         if isinstance(row, Reject):
             bad.append(row)
             continue
@@ -165,4 +147,9 @@ def _read_parallel(file: Location | None) -> tuple[list[AlignedText], list[Rejec
             rows.append(AlignedText.model_validate(row))
         except ValidationError as error:
             bad.append(rejected(BadRowError("bad_parallel", error.errors()[0]["msg"]), where, row))
+    for found in read_folder(collection.catalogues) if collection.catalogues else ():
+        if isinstance(found, Reject):
+            bad.append(found)
+        else:
+            rows.append(found)
     return rows, bad

@@ -5,7 +5,9 @@ from __future__ import annotations
 from kosparse.config import VerifySynonymsConfig
 from kosparse.jsonl import read_records, write_json, write_records
 from kosparse.records import SynonymCandidate
+from kosparse.steps.inputs import brought
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
+from kosparse.synonyms.combiner import read_calibration
 from kosparse.synonyms.verify import verify_synonyms_with_llm
 
 
@@ -22,7 +24,9 @@ def run(
 
     model = None if config.strategy == "low" else open_chat_model(config.concurrency)
     mined = list(read_records(candidates, SynonymCandidate))
-    judged, report = verify_synonyms_with_llm(mined, model, config=config, embedder=open_embedder())
+    with brought(config.calibration) as path:
+        fitted = read_calibration(path) if path else None
+    judged, report = verify_synonyms_with_llm(mined, model, config=config, embedder=open_embedder(), calibration=fitted)
     write_records(verdicts, judged)
     write_json(calibration, report)
     quality = report["with_llm"] or report["without_llm"]

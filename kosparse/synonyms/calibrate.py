@@ -1,9 +1,4 @@
-"""Probabilities that mean what they say: a small logistic regression fitted on labelled pairs.
-
-Platt, Probabilistic Outputs for Support Vector Machines, 1999: a calibrated score is a logistic
-function of the evidence. It is fitted anew in every run from the labelled pairs and the (cached)
-answers of the model and prompt in use, so it can never be applied to another model's answers.
-"""
+"""How good probabilities are: discrimination, calibration, and precision at a threshold."""
 
 from __future__ import annotations
 
@@ -16,61 +11,7 @@ from numpy.typing import NDArray
 from kosparse.evaluation.significance import wilson
 
 Floats = NDArray[np.float64]
-_FOLDS = 5
 _BINS = 10
-
-
-class Combiner:
-    """Standardised logistic regression; ``fit`` once, then ``predict`` probabilities."""
-
-    def __init__(self, regularisation: float = 1.0) -> None:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
-        self._model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0 / regularisation, max_iter=1000))
-
-    def fit(self, evidence: Floats, labels: Sequence[bool]) -> Combiner:
-        """Fit on evidence [n, features] and labels [n], both classes present."""
-        self._model.fit(evidence, np.asarray(labels))
-        return self
-
-    def predict(self, evidence: Floats) -> Floats:
-        """Probability of True for each row: shape [n]."""
-        if not len(evidence):
-            return np.zeros(0)
-        probabilities: Floats = self._model.predict_proba(evidence)[:, 1]
-        return probabilities
-
-    def coefficients(self, names: Sequence[str]) -> dict[str, float]:
-        """Weight of each standardised feature: their sizes can be compared."""
-        return dict(zip(names, (round(float(w), 3) for w in self._model[-1].coef_[0]), strict=True))
-
-
-def cross_validated(evidence: Floats, labels: Sequence[bool], groups: Sequence[str], seed: int) -> Floats:
-    """Probability of each row by a combiner that has not seen it, nor any row of its group.
-
-    Args:
-        evidence: [n, features].
-        labels: [n], at least two of each class.
-        groups: [n], for example the Korean term, so that a term's true and false partners stay together.
-        seed: Decides the folds.
-    """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    truth = np.asarray(labels)
-    folds = StratifiedGroupKFold(min(_FOLDS, int(truth.sum()), int((~truth).sum())), shuffle=True, random_state=seed)
-    held_out = np.full(len(truth), truth.mean())
-    for train, test in folds.split(evidence, truth, groups):
-        if len(set(truth[train])) == 2:
-            held_out[test] = Combiner().fit(evidence[train], truth[train].tolist()).predict(evidence[test])
-    return held_out
-
-
-def logit(p: Floats) -> Floats:
-    """``ln(p / (1 - p))``, p kept a little away from 0 and 1."""
-    p = np.clip(p, 1e-4, 1 - 1e-4)
-    return np.log(p / (1 - p))
 
 
 def quality(p: Floats, labels: Sequence[bool], kinds: Sequence[str], threshold: float) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from pathlib import Path
 from kosparse.errors import InputError
 from kosparse.jsonl import read_lines
 from kosparse.records import SynonymCandidate
-from kosparse.synonyms.terms import pair_key, tidy
+from kosparse.synonyms.terms import is_searchable, pair_key, tidy
 
 _HERE = Path(__file__).parent
 STARTER = _HERE / "starter.tsv"
 LABELLED = _HERE / "labelled.tsv"
+DECISIONS = ("same", "one_way", "wrong")
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,28 @@ class LabelledPair:
         return SynonymCandidate(ko=self.ko, en=self.en, source="labelled", features=self.evidence)
 
 
-def read_curated(path: Path | str | None = None) -> list[tuple[str, str]]:
-    """Read a TSV with the columns ``ko`` and ``en`` (a header is optional, ``#`` starts a comment).
+@dataclass(frozen=True)
+class CuratedPair:
+    """A pair a person decided on."""
+
+    ko: str
+    en: str
+    decision: str = "same"
+    """One of ``DECISIONS``."""
+
+    @property
+    def candidate(self) -> SynonymCandidate:
+        """The pair as mining proposes it; what was decided is a feature."""
+        features = {} if self.decision == "same" else {self.decision: 1.0}
+        return SynonymCandidate(ko=self.ko, en=self.en, source="curated", features=features)
+
+
+def read_curated(path: Path | str | None = None) -> list[CuratedPair]:
+    """Read a TSV with the columns ``ko``, ``en`` and perhaps ``decision``.
+
+    A header is optional, ``#`` starts a comment. A decision is ``same`` (also when it is left out), ``one_way`` (a
+    query for the Korean term also finds the English one, not the reverse) or ``wrong`` (never in the dictionary).
+    This is what the dictionary's page saves.
 
     Args:
         path: The user's file; None reads the starter list.
@@ -45,21 +66,37 @@ def read_curated(path: Path | str | None = None) -> list[tuple[str, str]]:
         The pairs in file order, repeated ones once, punctuation inside terms kept.
 
     Raises:
-        InputError: Wrong columns or an empty term; names file and line.
+        InputError: Wrong columns, an empty term, an unknown decision, or a pair decided in two ways; names file
+            and line.
     """
-    pairs: dict[tuple[str, str], tuple[str, str]] = {}
+    pairs: dict[tuple[str, str], tuple[CuratedPair, str]] = {}
     for where, cells in _rows(path or STARTER):
-        if cells == ["ko", "en"]:
+        if cells[:2] == ["ko", "en"]:
             continue
-        if len(cells) != 2 or not all(cells):
+        pair = _curated(cells, where)
+        known, line = pairs.setdefault(pair_key(pair.ko, pair.en), (pair, where))
+        if known.decision != pair.decision:
             raise InputError(
-                f"expected two columns, Korean and English, got {len(cells)}: {cells!r}",
+                f"{pair.ko!r} and {pair.en!r} are {known.decision!r} in {line} and {pair.decision!r} here",
                 where=where,
-                fix="Separate the two terms by one tab and leave neither empty.",
+                fix="Keep one of the lines.",
             )
-        ko, en = cells
-        pairs.setdefault(pair_key(ko, en), (ko, en))
-    return list(pairs.values())
+    return [pair for pair, _ in pairs.values()]
+
+
+def _curated(cells: Sequence[str], where: str) -> CuratedPair:
+    if len(cells) not in (2, 3) or not all(cells[:2]):
+        raise InputError(
+            f"expected two columns, Korean and English, and perhaps a decision, got {len(cells)}: {cells!r}",
+            where=where,
+            fix="Separate the terms by one tab and leave neither empty.",
+        )
+    ko, en, decision = (*cells, "same")[:3]
+    if (decision or "same") not in DECISIONS:
+        raise InputError(f"no such decision: {decision!r}", where=where, fix=f"Write {', '.join(DECISIONS)}.")
+    if not (is_searchable(ko) and is_searchable(en)):
+        raise InputError(f"nothing to search in {cells!r}", where=where, fix="Terms need a letter or digit.")
+    return CuratedPair(ko, en, decision or "same")
 
 
 def read_labelled(path: Path | str | None = None) -> list[LabelledPair]:

@@ -12,10 +12,11 @@ from kosparse.llm.ask import ask
 from kosparse.llm.structured import parse_json
 from kosparse.ports import ChatModel, ChatRequest, Embedder
 from kosparse.records import Completion, Document, Reject, SynonymCandidate, Verdict
+from kosparse.synonyms.combiner import Calibration
 from kosparse.synonyms.curated import LabelledPair
 from kosparse.synonyms.grounding import Texts
 from kosparse.synonyms.terms import korean_key, pair_key, problem, tidy, tidy_english
-from kosparse.synonyms.verify import Verifier
+from kosparse.synonyms.verifier import Verifier
 
 PROMPT = "discover_synonyms"
 _PROPOSING_SHARE = 0.6
@@ -30,6 +31,7 @@ def discover_synonyms_with_llm(
     config: DiscoverSynonymsConfig | None = None,
     embedder: Embedder | None = None,
     labelled: Sequence[LabelledPair] | None = None,
+    calibration: Calibration | None = None,
 ) -> tuple[list[Verdict], list[Reject]]:
     """Ask for more Korean and English names of the surest known pairs, and verify each proposal.
 
@@ -41,6 +43,7 @@ def discover_synonyms_with_llm(
         config: How many terms, how many proposals each, the budget.
         embedder: For cosine and CSLS.
         labelled: Pairs to calibrate by; None takes the set that ships.
+        calibration: As for ``verify_synonyms_with_llm``.
 
     Returns:
         One verdict per new pair, and the proposals that are no terms or nothing new, with reasons.
@@ -64,7 +67,8 @@ def discover_synonyms_with_llm(
         labelled_pairs=config.labelled_pairs,
         budget_seconds=max(deadline - time.monotonic(), 1.0),
     )
-    verifier = Verifier(model, verifying, embedder, labelled, pool=[v.candidate for v in verdicts])
+    known_pairs = [v.candidate for v in verdicts]
+    verifier = Verifier(model, verifying, embedder, labelled, pool=known_pairs, calibration=calibration)
     return verifier.judge(candidates, budget_seconds=max(deadline - time.monotonic(), 1.0)), rejects + left_out
 
 

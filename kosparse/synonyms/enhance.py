@@ -11,11 +11,12 @@ from kosparse.ports import ChatModel, Embedder
 from kosparse.records import Reject, Relation, SynonymCandidate, SynonymEntry, Verdict
 from kosparse.synonyms.discover import discover_synonyms_with_llm
 from kosparse.synonyms.mine import sources_of
-from kosparse.synonyms.terms import pair_key
-from kosparse.synonyms.verify import relation_of, verify_synonyms_with_llm
+from kosparse.synonyms.relations import relation_of
+from kosparse.synonyms.terms import is_searchable, pair_key
+from kosparse.synonyms.verify import verify_synonyms_with_llm
 
 _UNSEEN = "not_in_documents"
-_INITIAL = frozenset({"curated", "parenthesis"})
+_INITIAL = frozenset({"curated", "pattern"})
 _MAX_EXAMPLES = 3
 _SHOWN = 20
 
@@ -36,18 +37,25 @@ def enhance_dictionary(
 
     Returns:
         Entries, surest first; those whose terms occur in no document have ``not_in_documents`` among their
-        sources (for a discovered pair the new term counts). And the pairs left out, as ``below_threshold`` or
-        ``not_verified``.
+        sources (for a discovered pair the new term counts). And the pairs left out, as ``below_threshold``,
+        ``not_verified``, ``curated_as_wrong`` or ``not_searchable``.
     """
     groups: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
     for verdict in [*verdicts, *discovered]:
         groups[pair_key(verdict.candidate.ko, verdict.candidate.en)].append(verdict)
     curated = {pair_key(c.ko, c.en): c for c in candidates if c.source == "curated"}
-    entries = [_entry(c, groups.pop(key, []), 1.0, relation_of(c)) for key, c in curated.items()]
-    rejects = []
+    entries, rejects = [], []
+    for key, candidate in curated.items():
+        group = groups.pop(key, [])
+        if candidate.features.get("wrong"):
+            rejects.append(_reject("curated_as_wrong", candidate))
+        else:
+            entries.append(_entry(candidate, group, 1.0, relation_of(candidate)))
     for group in groups.values():
         best = max(group, key=lambda verdict: verdict.p)
-        if best.p >= threshold:
+        if not (is_searchable(best.candidate.ko) and is_searchable(best.candidate.en)):
+            rejects.append(_reject("not_searchable", best.candidate))
+        elif best.p >= threshold:
             entries.append(_entry(best.candidate, group, best.p, best.relation))
         else:
             rejects.append(_reject("below_threshold", best.candidate, f"p = {best.p:.3f}"))
@@ -61,7 +69,7 @@ def summarise(
 ) -> dict[str, Any]:
     """What was gained.
 
-    ``before`` counts the initial dictionary: curated pairs and pairs glossed in parentheses. ``after``
+    ``before`` counts the initial dictionary: curated pairs and pairs glossed in the text. ``after``
     counts the entries. Both count only pairs of which a term occurs in the documents; ``unseen`` entries
     are in the dictionary and in neither count.
 
@@ -174,14 +182,18 @@ def _entry(chosen: SynonymCandidate, group: Sequence[Verdict], p: float, relatio
     candidates = [chosen, *(verdict.candidate for verdict in group)]
     sources = {source for candidate in candidates for source in sources_of(candidate)}
     examples = list(dict.fromkeys(example for candidate in candidates for example in candidate.examples))
+    answers = [verdict.log_odds for verdict in group if verdict.log_odds]
     return SynonymEntry(
         ko=chosen.ko,
         en=chosen.en,
         p=p,
         relation=relation,
+        direction="ko_to_en" if relation == "hypernym" else "both",
         sources=sorted(sources | (set() if any(map(_is_seen, candidates)) else {_UNSEEN})),
         count=max(candidate.count for candidate in candidates),
         examples=examples[:_MAX_EXAMPLES],
+        features={name: value for candidate in reversed(candidates) for name, value in candidate.features.items()},
+        log_odds=answers[0] if answers else {},
         curated=chosen.source == "curated",
     )
 

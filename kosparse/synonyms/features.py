@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from kosparse.ports import Embedder
 from kosparse.records import SynonymCandidate
 from kosparse.synonyms import phrases
-from kosparse.synonyms.neighbours import hubness
-from kosparse.synonyms.transliteration import transliteration_score
+from kosparse.synonyms.neighbours import centred, hubness
+from kosparse.synonyms.transliteration import spelling_similarity, transliteration_score
 
 FEATURES = (
-    "parenthesis",
+    "pattern",
     "aligned",
     "aligned_share",
     "dice",
@@ -24,10 +24,12 @@ FEATURES = (
     "cosine",
     "csls",
     "transliteration",
+    "spelling",
+    "initials",
     "length_gap",
     "all_capitals",
 )
-_COUNTS = frozenset({"parenthesis", "aligned", "together"})
+_COUNTS = frozenset({"pattern", "aligned", "together"})
 
 
 def feature_matrix(
@@ -48,6 +50,7 @@ def feature_matrix(
         "cosine": cosine,
         "csls": csls,
         "transliteration": [transliteration_score(c.ko, c.en) for c in candidates],
+        "spelling": [spelling_similarity(c.ko, c.en) for c in candidates],
         "length_gap": [abs(n - len(c.en.split())) for n, c in zip(nouns, candidates, strict=True)],
         "all_capitals": [float(c.en.isupper()) for c in candidates],
     }
@@ -69,7 +72,7 @@ def _similarities(
         zeros = np.zeros(len(candidates), np.float32)
         return zeros, zeros
     korean, english = sorted({c.ko for c in pool}), sorted({c.en for c in pool})
-    left, right = embedder.encode(korean, "query"), embedder.encode(english, "query")
+    left, right = centred(embedder.encode(korean, "query")), centred(embedder.encode(english, "query"))
     left_hubness, right_hubness = hubness(left, right), hubness(right, left)
     row = {term: i for i, term in enumerate(korean)}
     column = {term: i for i, term in enumerate(english)}

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from kosparse import progress
 from kosparse.config import MineSynonymsConfig
 from kosparse.ports import Embedder
 from kosparse.records import AlignedText, Document, Reject, SynonymCandidate
-from kosparse.synonyms import aligned, neighbours, parenthesis
-from kosparse.synonyms.curated import read_curated
+from kosparse.synonyms import aligned, neighbours, patterns
+from kosparse.synonyms.curated import CuratedPair, read_curated
 from kosparse.synonyms.grounding import ground
 from kosparse.synonyms.terms import pair_key
+from kosparse.synonyms.transliteration import mine_transliterations
 
-_STRENGTH = ("curated", "aligned", "parenthesis", "embedding")
+_STRENGTH = ("curated", "aligned", "pattern", "transliteration", "embedding")
 """Whose source a merged candidate is named by, strongest first."""
 _MAX_EXAMPLES = 3
 
@@ -25,14 +25,16 @@ def mine_synonyms(
     parallel: Sequence[AlignedText],
     config: MineSynonymsConfig,
     embedder: Embedder | None = None,
+    curated: Sequence[CuratedPair] | None = None,
 ) -> tuple[list[SynonymCandidate], list[Reject]]:
-    """Propose Korean-English pairs from curated lists, glosses, parallel text and embeddings.
+    """Propose Korean-English pairs from curated lists, glosses, parallel text, sound and embeddings.
 
     Args:
         documents: The collection.
         parallel: Aligned text; may be empty.
         config: Which sources, and how many.
         embedder: Needed by the source ``embedding``, which is skipped without one.
+        curated: What people decided, kept whatever the rest says; None takes the starter list.
 
     Returns:
         One candidate per pair, curated ones first, then by evidence; at most ``max_candidates``
@@ -41,15 +43,19 @@ def mine_synonyms(
     """
     texts = [document.searched for document in documents]
     rows = aligned.usable(parallel)
-    found, rejects = _curated(config.curated), list[Reject]()
-    if "parenthesis" in config.sources:
-        candidates, left_out = parenthesis.mine_parentheses(texts, config.min_count)
+    curated = read_curated() if curated is None else curated
+    found, rejects = [pair.candidate for pair in curated], list[Reject]()
+    if "pattern" in config.sources:
+        candidates, left_out = patterns.mine_patterns(texts, config.min_count)
         found, rejects = found + candidates, rejects + left_out
     if "aligned" in config.sources:
         candidates, left_out = aligned.mine_short_rows(rows)
         found, rejects = found + candidates + aligned.mine_associations(rows), rejects + left_out
-    if "embedding" in config.sources and embedder is not None and config.embedding_terms:
-        found += _neighbours(texts, rows, config.embedding_terms, embedder)
+    by_ear, by_meaning = "transliteration" in config.sources, "embedding" in config.sources and embedder is not None
+    if config.frequent_terms and (by_ear or by_meaning):
+        korean, english = _frequent_terms(texts, rows, config.frequent_terms)
+        found += mine_transliterations(korean, english) if by_ear else []
+        found += neighbours.mine_neighbours(korean, english, embedder) if by_meaning and embedder else []
     candidates = merge(found)
     kept, over = _cap(candidates, config.max_candidates)
     rejects += [
@@ -91,17 +97,14 @@ def _united(group: Sequence[SynonymCandidate]) -> SynonymCandidate:
     )
 
 
-def _curated(path: str) -> list[SynonymCandidate]:
-    return [SynonymCandidate(ko=ko, en=en, source="curated") for ko, en in read_curated(Path(path) if path else None)]
-
-
-def _neighbours(
-    texts: Sequence[str], rows: Sequence[AlignedText], most: int, embedder: Embedder
-) -> list[SynonymCandidate]:
-    progress.note("comparing frequent Korean and English terms by embedding")
-    korean = neighbours.frequent_korean(texts, most)
-    english = neighbours.frequent_english([*texts, *(row.en for row in rows)], most)
-    return neighbours.mine_neighbours(korean, english, embedder)
+def _frequent_terms(
+    texts: Sequence[str], rows: Sequence[AlignedText], most: int
+) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    progress.note("counting frequent Korean and English terms")
+    return (
+        neighbours.frequent_korean(texts, most),
+        neighbours.frequent_english([*texts, *(row.en for row in rows)], most),
+    )
 
 
 def _cap(candidates: Sequence[SynonymCandidate], most: int) -> tuple[list[SynonymCandidate], list[SynonymCandidate]]:

@@ -20,8 +20,11 @@ from kosparse.records import SynonymCandidate
 from kosparse.synonyms import phrases
 from kosparse.synonyms.terms import korean_key, problem
 
-_BLOCK = 512
+_BLOCK_CELLS = 2**25
+"""Cosines held at a time: 128 MB, and a few times that while they are ranked, however many terms there are."""
 _NEIGHBOURS = 10
+_COUNTED_CHARACTERS = 10_000_000
+"""Terms are counted in so much text, drawn evenly from a larger collection: enough for what is frequent."""
 
 Floats = NDArray[np.float32]
 
@@ -36,18 +39,33 @@ class Nearest:
     """By how much it beats the second best; 0 or more."""
 
 
+def centred(vectors: Vectors) -> Vectors:
+    """Vectors of one language without what all its terms share, of length 1 again: [n, dimensions].
+
+    Centring each language apart brings translations closer (Artetxe et al., Learning Principled Bilingual Mappings,
+    2016, sec. 2.2). Fewer than two vectors are returned as they are.
+    """
+    if len(vectors) < 2:
+        return vectors
+    moved = vectors - vectors.mean(axis=0)
+    return np.asarray(moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+
+
 def hubness(left: Vectors, right: Vectors, k: int = _NEIGHBOURS) -> Floats:
     """Mean cosine of each left row to its ``k`` nearest right rows: shape [len(left)]."""
     k = min(k, len(right))
-    means = [np.partition(block @ right.T, -k, axis=1)[:, -k:].mean(axis=1) for block in _blocks(left)]
+    means = [np.partition(block @ right.T, -k, axis=1)[:, -k:].mean(axis=1) for _, block in _blocks(left, right)]
     return np.concatenate(means) if means else np.zeros(0, np.float32)
 
 
 def nearest(left: Vectors, right: Vectors, left_hubness: Floats, right_hubness: Floats) -> Nearest:
     """Best right row for each left row by CSLS. ``right`` must not be empty."""
     index, best, margin = [], [], []
-    for start, block in zip(range(0, len(left), _BLOCK), _blocks(left), strict=True):
-        scores = 2 * (block @ right.T) - left_hubness[start : start + _BLOCK, None] - right_hubness[None, :]
+    for start, block in _blocks(left, right):
+        scores = block @ right.T
+        scores *= 2
+        scores -= left_hubness[start : start + len(block), None]
+        scores -= right_hubness[None, :]
         top = scores.argmax(axis=1)
         first = scores[np.arange(len(block)), top]
         scores[np.arange(len(block)), top] = -np.inf
@@ -79,8 +97,8 @@ def mine_neighbours(
     """Candidates from two lists of ``(term, count)``, with features ``cosine``, ``csls`` and ``margin``."""
     if not korean or not english:
         return []
-    left = embedder.encode([term for term, _ in korean], "query")
-    right = embedder.encode([term for term, _ in english], "query")
+    left = centred(embedder.encode([term for term, _ in korean], "query"))
+    right = centred(embedder.encode([term for term, _ in english], "query"))
     return [
         SynonymCandidate(
             ko=korean[i][0],
@@ -95,7 +113,7 @@ def mine_neighbours(
 
 def frequent_korean(texts: Sequence[str], most: int, min_count: int = 3) -> list[tuple[str, int]]:
     """The most frequent Korean noun terms with the number of texts that have them."""
-    counts: Counter[str] = Counter()
+    texts, counts = _spread(texts), Counter[str]()
     for text, runs in zip(texts, phrases.noun_runs(texts), strict=True):
         counts.update(term for term in phrases.korean_terms(runs, text, longest=2))
     spellings: dict[str, str] = {}
@@ -106,16 +124,23 @@ def frequent_korean(texts: Sequence[str], most: int, min_count: int = 3) -> list
     return _first(good, most)
 
 
-def frequent_english(texts: Iterable[str], most: int, min_count: int = 3) -> list[tuple[str, int]]:
+def frequent_english(texts: Sequence[str], most: int, min_count: int = 3) -> list[tuple[str, int]]:
     """The most frequent English content words and bigrams with the number of texts that have them."""
-    counts = Counter(term for text in texts for term in phrases.english_terms(text))
+    counts = Counter(term for text in _spread(texts) for term in phrases.english_terms(text))
     good = ((term, count) for term, count in counts.most_common() if count >= min_count and not problem("단어", term))
     return _first(good, most)
+
+
+def _spread(texts: Sequence[str]) -> Sequence[str]:
+    """The texts, or every so-manieth of a larger collection."""
+    return texts[:: max(1, -(-sum(map(len, texts)) // _COUNTED_CHARACTERS))]
 
 
 def _first(terms: Iterable[tuple[str, int]], most: int) -> list[tuple[str, int]]:
     return [pair for pair, _ in zip(terms, range(most), strict=False)]
 
 
-def _blocks(vectors: Vectors) -> Iterable[Vectors]:
-    return (vectors[start : start + _BLOCK] for start in range(0, len(vectors), _BLOCK))
+def _blocks(left: Vectors, right: Vectors) -> Iterable[tuple[int, Vectors]]:
+    """Stretches of left rows with the position of their first, as long as their cosines to ``right`` may be."""
+    rows = max(1, _BLOCK_CELLS // max(1, len(right)))
+    return ((start, left[start : start + rows]) for start in range(0, len(left), rows))

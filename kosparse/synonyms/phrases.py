@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import tee
 
-from kosparse.corpus.morphemes import Morpheme, morphemes
+from kosparse.corpus.morphemes import Morpheme, morphemes_of
 from kosparse.synonyms.terms import is_function_word, singular
 
 _NOUN_TAGS = frozenset({"NNG", "NNP", "XPN", "XSN", "XR"})
@@ -32,15 +33,20 @@ class NounRun:
         """The run and its shorter endings, longest first."""
         return [text[cut : self.end] for cut in self.cuts]
 
+    def prefixes(self, text: str) -> list[str]:
+        """The run and its shorter beginnings, longest first."""
+        return [text[self.start : end].rstrip() for end in (self.end, *reversed(self.cuts[1:]))]
+
 
 def noun_runs(texts: Iterable[str]) -> Iterator[list[NounRun]]:
     """The noun runs of each text, in order, lazily."""
-    return (_runs(morphemes(text), text) for text in texts)
+    cut, read = tee(texts)
+    return (_runs(found, text) for found, text in zip(morphemes_of(cut), read, strict=True))
 
 
 def is_noun_phrase(texts: Sequence[str]) -> list[bool]:
     """Whether each text is one noun phrase: nothing but a noun, or verb made a noun, and its modifiers."""
-    return [_is_phrase(morphemes(text)) for text in texts]
+    return [_is_phrase(tokens) for tokens in morphemes_of(texts)]
 
 
 def _runs(tokens: Sequence[Morpheme], text: str) -> list[NounRun]:

@@ -49,6 +49,34 @@ def is_acronym(term: str) -> bool:
     return bool(re.fullmatch(r"[A-Z]{2,6}", term))
 
 
+def abbreviates(acronym: str, term: str) -> bool:
+    """Whether an acronym is spelled by a term's words in order, each giving its initial and perhaps more.
+
+    >>> abbreviates("DBMS", "database management system"), abbreviates("BOM", "bill of materials")
+    (True, True)
+    >>> abbreviates("WTO", "word processor")
+    False
+    """
+    words = re.findall(r"[a-z]+", term.lower())
+    return is_acronym(acronym) and len(words) > 1 and _spells(acronym.lower(), words)
+
+
+def _spells(letters: str, words: list[str]) -> bool:
+    if not words:
+        return not letters
+    word, rest = words[0], words[1:]
+    if word in _FUNCTION_WORDS and _spells(letters, rest):
+        return True
+    at = -1
+    for used, letter in enumerate(letters):
+        at = word.find(letter, at + 1)
+        if at < 0 or (used == 0 and at > 0):
+            return False
+        if _spells(letters[used + 1 :], rest):
+            return True
+    return False
+
+
 def korean_problem(term: str) -> str:
     """Why this cannot be a Korean dictionary term, as a reject reason; empty when it can."""
     if not _HANGUL.search(term):
@@ -98,6 +126,11 @@ def problem(ko: str, en: str) -> str:
 def is_function_word(word: str) -> bool:
     """True for English articles, prepositions, pronouns and the like (lower case)."""
     return word in _FUNCTION_WORDS
+
+
+def is_searchable(term: str) -> bool:
+    """Whether an analyzer leaves anything of it: OpenSearch refuses a whole file for one term of signs or emoji."""
+    return any(character.isalnum() for character in term)
 
 
 def singular(word: str) -> str:

@@ -33,13 +33,14 @@ class Match:
 
 
 class Lexicon:
-    """The dictionary, read from both sides."""
+    """The dictionary, read from both sides where an entry goes both ways."""
 
     def __init__(self, entries: Iterable[SynonymEntry]) -> None:
         sides: dict[str, set[tuple[float, str]]] = defaultdict(set)
         for entry in entries:
-            if entry.relation in _INTERCHANGEABLE:
+            if entry.relation in _INTERCHANGEABLE and entry.direction != "en_to_ko":
                 sides[_key(entry.ko)].add((entry.p, entry.en))
+            if entry.relation in _INTERCHANGEABLE and entry.direction != "ko_to_en":
                 sides[_key(entry.en)].add((entry.p, entry.ko))
         self._sides = {term: tuple(sorted(found, key=lambda one: (-one[0], one[1]))) for term, found in sides.items()}
 

@@ -25,7 +25,7 @@ def mined(folder, parallel=()):
     write_records(folder / "documents", [Document(id="1", text="쎌(cell)을 고릅니다."), Document(id="2", text="글꼴")])
     write_records(folder / "parallel", parallel)
     metrics = mine_synonyms.run(
-        config={"sources": ["parenthesis", "aligned"]},
+        config={"sources": ["pattern", "aligned"]},
         **{name: folder / name for name in ("documents", "parallel", "candidates", "rejects")},
     )
     return metrics, list(read_records(folder / "candidates", SynonymCandidate))
@@ -33,13 +33,13 @@ def mined(folder, parallel=()):
 
 def test_the_four_steps_make_a_dictionary_from_documents(tmp_path):
     metrics, candidates = mined(tmp_path, [AlignedText(ko="달님", en="umbrella stand", source="block")])
-    assert metrics["parenthesis"] == 1.0
-    assert {c.source for c in candidates} == {"curated", "parenthesis", "aligned"}
+    assert metrics["pattern"] == 1.0
+    assert {c.source for c in candidates} == {"curated", "pattern", "aligned"}
 
     (tmp_path / "llm").write_text("{}")
     paths = {name: tmp_path / name for name in ("candidates", "llm", "verdicts", "calibration")}
     verified = verify_synonyms.run(config={}, **paths)
-    assert verified["asked"] == 2.0
+    assert verified["asked"] == 1.0  # the evidence is sure of both: one of them is audited
     assert read_json(tmp_path / "calibration")["combiner"] == "features+llm"
 
     paths = {name: tmp_path / name for name in ("verdicts", "documents", "llm", "discovered")}
@@ -51,7 +51,7 @@ def test_the_four_steps_make_a_dictionary_from_documents(tmp_path):
     assert entries["쎌", "cell"].p > 0.8 and not entries["쎌", "cell"].curated
     assert entries["글꼴", "font"].curated
     assert ("달님", "umbrella stand") not in entries
-    assert grown["before"] == 3.0  # 쎌 in parentheses; 글꼴 and (for its English side) 셀 curated and in a document
+    assert grown["before"] == 3.0  # 쎌 glossed; 글꼴 and (for its English side) 셀 curated and in a document
     assert read_json(tmp_path / "dictionary_summary")["by_source"]["curated"] >= 80
     with open(tmp_path / "synonyms" / "dictionary.tsv", newline="") as file:
         assert len(list(csv.DictReader(file, dialect="excel-tab"))) == len(entries)
@@ -65,7 +65,7 @@ def test_empty_parallel_text_and_no_glosses_leave_the_curated_pairs(tmp_path, ou
     write_records(tmp_path / "documents", [Document(id="1", text="글꼴을 고릅니다.")])
     (tmp_path / "parallel").write_text("")
     names = ("documents", "parallel", "candidates", "rejects")
-    mine_synonyms.run(config={"sources": ["parenthesis", "aligned"]}, **{name: tmp_path / name for name in names})
+    mine_synonyms.run(config={"sources": ["pattern", "aligned"]}, **{name: tmp_path / name for name in names})
     (tmp_path / "llm").write_text("{}")
     names = ("candidates", "llm", "verdicts", "calibration")
     verify_synonyms.run(config={}, **{name: tmp_path / name for name in names})

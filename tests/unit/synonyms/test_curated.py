@@ -1,7 +1,7 @@
 import pytest
 
 from kosparse.errors import InputError
-from kosparse.synonyms.curated import read_curated, read_labelled
+from kosparse.synonyms.curated import CuratedPair, read_curated, read_labelled
 from kosparse.synonyms.terms import pair_key, problem
 
 
@@ -9,8 +9,8 @@ def test_the_starter_list_holds_clean_terms_only():
     pairs = read_curated()
 
     assert len(pairs) >= 80
-    assert [pair for pair in pairs if problem(*pair)] == []
-    assert len({pair_key(*pair) for pair in pairs}) == len(pairs)
+    assert [pair for pair in pairs if problem(pair.ko, pair.en)] == []
+    assert len({pair_key(pair.ko, pair.en) for pair in pairs}) == len(pairs)
 
 
 def test_the_labelled_set_has_true_hard_and_random_pairs():
@@ -26,17 +26,39 @@ def test_header_comments_and_repeats_are_skipped(tmp_path):
     path = tmp_path / "mine.tsv"
     path.write_text("\ufeff# ours\nko\ten\n배\tpear\n\n배\tpears\n배\tship\n", encoding="utf-8")
 
-    assert read_curated(path) == [("배", "pear"), ("배", "ship")]
+    assert read_curated(path) == [CuratedPair("배", "pear"), CuratedPair("배", "ship")]
 
 
 def test_terms_with_commas_arrows_quotes_and_emoji_are_read(tmp_path):
     path = tmp_path / "odd.tsv"
     path.write_text('가, 나\ta => b\n"인용\t"quoted\n웃음😀\tsmile 😀\n', encoding="utf-8")
 
-    assert read_curated(path) == [("가, 나", "a => b"), ("인용", "quoted"), ("웃음😀", "smile 😀")]
+    assert [(pair.ko, pair.en) for pair in read_curated(path)] == [
+        ("가, 나", "a => b"),
+        ("인용", "quoted"),
+        ("웃음😀", "smile 😀"),
+    ]
 
 
-@pytest.mark.parametrize("line", ["셀,cell", "셀\tcell\textra", "셀\t", "\tcell"])
+def test_decisions_of_a_curator_are_read(tmp_path):
+    path = tmp_path / "curated.tsv"
+    path.write_text("ko\ten\tdecision\n배\tpear\tsame\n막대 차트\tchart\tone_way\n배\tship\twrong\n", encoding="utf-8")
+
+    assert [pair.decision for pair in read_curated(path)] == ["same", "one_way", "wrong"]
+
+
+def test_a_pair_decided_in_two_ways_names_both_lines(tmp_path):
+    path = tmp_path / "curated.tsv"
+    path.write_text("배\tpear\n배\tpears\twrong\n", encoding="utf-8")
+
+    with pytest.raises(InputError) as error:
+        read_curated(path)
+
+    assert f"{path}:1" in error.value.what
+    assert error.value.where == f"{path}:2"
+
+
+@pytest.mark.parametrize("line", ["셀,cell", "셀\tcell\textra", "셀\tcell\tsame\tmore", "셀\t", "\tcell", "😀\tcell"])
 def test_wrong_columns_name_file_and_line(tmp_path, line):
     path = tmp_path / "bad.tsv"
     path.write_text(f"글꼴\tfont\n{line}\n", encoding="utf-8")

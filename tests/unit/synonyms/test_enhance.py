@@ -14,7 +14,7 @@ def verdict(candidate, p):
 
 
 CURATED = candidate("글꼴", "font", "curated")
-CELL, ROW = candidate("셀", "cell", count=4), candidate("셀", "row", "parenthesis")
+CELL, ROW = candidate("셀", "cell", count=4), candidate("셀", "row", "pattern")
 
 
 def test_what_reaches_the_threshold_stays_and_curated_always_does():

@@ -9,15 +9,15 @@ def documents(*texts):
 
 
 def test_one_candidate_per_pair_with_the_evidence_of_every_source():
-    config = MineSynonymsConfig(sources=["parenthesis", "aligned"])
+    config = MineSynonymsConfig(sources=["pattern", "aligned"])
     parallel = [AlignedText(ko="매크로", en="Macros", source="block")] * 2
 
     found, _ = mine_synonyms(documents("매크로(macro)를 실행합니다."), parallel, config)
 
     (macro,) = [c for c in found if c.ko == "매크로"]
     assert macro.source == "curated"  # it is in the starter list, too
-    assert sources_of(macro) == ["aligned", "curated", "parenthesis"]
-    assert (macro.features["parenthesis"], macro.features["aligned"], macro.features["documents"]) == (1.0, 2.0, 1.0)
+    assert sources_of(macro) == ["aligned", "curated", "pattern"]
+    assert (macro.features["pattern"], macro.features["aligned"], macro.features["documents"]) == (1.0, 2.0, 1.0)
     assert macro.examples
 
 
@@ -46,11 +46,11 @@ def test_the_limit_rejects_the_weakest_and_spares_every_source():
         AlignedText(ko=f"{w}말", en=en, source="block")
         for w, en in zip("겹높짧덧", ("aa", "bb", "cc", "dd"), strict=True)
     ]
-    config = MineSynonymsConfig(sources=["parenthesis", "aligned"], max_candidates=2)
+    config = MineSynonymsConfig(sources=["pattern", "aligned"], max_candidates=2)
 
     found, rejects = mine_synonyms(documents("도돌이(refrain)를"), parallel, config)
 
-    assert sorted(c.source for c in found if c.source != "curated") == ["aligned", "parenthesis"]
+    assert sorted(c.source for c in found if c.source != "curated") == ["aligned", "pattern"]
     assert [r.reason for r in rejects] == ["over_limit"] * 3
 
 

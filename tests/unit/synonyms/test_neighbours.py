@@ -37,7 +37,7 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     random = np.random.default_rng(1)
     left, right = unit(random.normal(size=(13, 4))), unit(random.normal(size=(7, 4)))
     whole = neighbours.mutual_neighbours(left, right)
-    monkeypatch.setattr(neighbours, "_BLOCK", 3)
+    monkeypatch.setattr(neighbours, "_BLOCK_CELLS", 21)
 
     blocked = neighbours.mutual_neighbours(left, right)
 

@@ -3,7 +3,8 @@ import pytest
 from kosparse.config import VerifySynonymsConfig
 from kosparse.errors import InputError, ServiceError
 from kosparse.records import Completion, SynonymCandidate
-from kosparse.synonyms.verify import relation_of, verify_synonyms_with_llm
+from kosparse.synonyms.relations import relation_of
+from kosparse.synonyms.verify import verify_synonyms_with_llm
 from tests.fakes.chat import FakeChatModel
 from tests.unit.synonyms.conftest import WordEmbedder, judge
 
