@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 
 from kosparse.errors import InputError
 from kosparse.synonyms.curated import CuratedPair, read_curated, read_labelled
-from kosparse.synonyms.terms import pair_key, problem
+from kosparse.synonyms.terms import korean_key, pair_key, problem
+
+HELD_OUT = Path(__file__).parents[3] / "benchmarks" / "labelled"
 
 
 def test_the_starter_list_holds_clean_terms_only():
@@ -20,6 +24,21 @@ def test_the_labelled_set_has_true_hard_and_random_pairs():
     assert len(pairs) >= 200
     assert all(kinds[kind] >= 15 for kind in ("true", "sibling", "hypernym", "antonym", "related", "random", "mined"))
     assert all(pair.label == (pair.kind == "true") for pair in pairs)
+
+
+def test_no_term_to_fit_on_is_among_those_held_out():
+    fitted = {korean_key(pair.ko) for pair in read_labelled()}
+    held_out = read_labelled(HELD_OUT / "synonyms.tsv")
+
+    assert len(held_out) >= 500
+    assert {korean_key(pair.ko) for pair in held_out} & fitted == set()
+    assert {"sibling", "hypernym", "antonym", "head"} <= {pair.kind for pair in held_out}
+
+
+def test_no_mined_pair_to_measure_by_is_among_those_fitted_on():
+    fitted = {pair_key(pair.ko, pair.en) for pair in read_labelled()}
+
+    assert {pair_key(pair.ko, pair.en) for pair in read_labelled(HELD_OUT / "mined_synonyms.tsv")} & fitted == set()
 
 
 def test_header_comments_and_repeats_are_skipped(tmp_path):

@@ -93,3 +93,27 @@ def test_an_empty_dict_stays_empty_and_asks_nothing():
 
     assert enhance_bilingual_dict_with_llm({}, model=model) == {}
     assert model.requests == []
+
+
+def test_what_a_curator_calls_wrong_stays_out_and_is_told():
+    wrong = candidate("셀", "cell", "curated", wrong=1.0)
+
+    entries, rejects = enhance_dictionary([wrong], [verdict(CELL, 0.99)], [], threshold=0.8)
+
+    assert entries == []
+    assert [reject.reason for reject in rejects] == ["curated_as_wrong"]
+
+
+def test_a_term_no_analyzer_leaves_anything_of_is_told():
+    entries, rejects = enhance_dictionary([], [verdict(candidate("셀", "😀"), 0.99)], [], threshold=0.8)
+
+    assert entries == []
+    assert [reject.reason for reject in rejects] == ["not_searchable"]
+
+
+def test_an_entry_keeps_the_evidence_and_the_answers():
+    judged = verdict(candidate("셀", "cell", cosine=0.9), 0.95).model_copy(update={"log_odds": {"ko": 2.0}})
+
+    (entry,), _ = enhance_dictionary([], [judged], [], threshold=0.8)
+
+    assert (entry.features["cosine"], entry.log_odds, entry.direction) == (0.9, {"ko": 2.0}, "both")

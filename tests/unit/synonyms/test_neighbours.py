@@ -55,3 +55,16 @@ def test_frequent_terms_are_counted_by_text_and_codes_left_out():
 
     assert neighbours.frequent_korean(texts, most=1, min_count=2) == [("매크로", 3)]
     assert neighbours.frequent_english(texts, most=5, min_count=2)[0] == ("macro", 2)
+
+
+def test_centring_takes_away_what_all_terms_of_a_language_share():
+    moved = neighbours.centred(unit([[1, 1], [1, -1]]))
+
+    assert moved == pytest.approx(np.array([[0, 1], [0, -1]]), abs=1e-6)
+    assert neighbours.centred(unit([[1, 1]])) == pytest.approx(unit([[1, 1]]))
+
+
+def test_terms_of_a_large_collection_are_counted_in_texts_drawn_evenly(monkeypatch):
+    monkeypatch.setattr(neighbours, "_COUNTED_CHARACTERS", 9)
+
+    assert neighbours.frequent_english(["cell"] * 6, 5, min_count=1) == [("cell", 2)]  # 24 characters: every third

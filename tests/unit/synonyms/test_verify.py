@@ -1,8 +1,9 @@
 import pytest
 
 from kosparse.config import VerifySynonymsConfig
-from kosparse.errors import InputError, ServiceError
+from kosparse.errors import ConfigError, InputError, ServiceError
 from kosparse.records import Completion, SynonymCandidate
+from kosparse.synonyms.combiner import Calibration
 from kosparse.synonyms.relations import relation_of
 from kosparse.synonyms.verify import verify_synonyms_with_llm
 from tests.fakes.chat import FakeChatModel
@@ -53,6 +54,57 @@ def test_balanced_asks_about_the_most_doubtful_and_high_about_all(labelled, know
         config = VerifySynonymsConfig(strategy=strategy, max_candidates=4)
         _, report = verify_synonyms_with_llm(candidates, knowing, config=config, labelled=labelled)
         assert report["asked"] == expected
+
+
+def fitted(labelled, model):
+    return Calibration.model_validate(verify_synonyms_with_llm([CELL], model, labelled=labelled)[1]["fitted"])
+
+
+def test_a_calibration_gives_the_same_verdicts_and_asks_controls_alone(labelled, knowing):
+    first, _ = verify_synonyms_with_llm([CELL, ROW], knowing, labelled=labelled)
+    calibration = fitted(labelled, knowing)
+    knowing.requests.clear()
+
+    again, report = verify_synonyms_with_llm([CELL, ROW], knowing, labelled=labelled, calibration=calibration)
+
+    assert [verdict.p for verdict in again] == pytest.approx([verdict.p for verdict in first])
+    assert len(knowing.requests) == 2 * (24 + 2)
+    assert report["with_llm"] == calibration.quality["with_llm"]
+
+
+def test_a_calibration_of_another_model_is_refused(labelled, knowing):
+    calibration = fitted(labelled, knowing)
+    knowing.model = "another"
+
+    with pytest.raises(ConfigError, match="fitted for 'fake-model', in use 'another'"):
+        verify_synonyms_with_llm([CELL], knowing, labelled=labelled, calibration=calibration)
+
+
+def test_a_model_that_says_yes_to_everything_is_noticed_where_nothing_is_fitted(labelled, knowing):
+    calibration = fitted(labelled, knowing)
+
+    with pytest.raises(ServiceError, match="says yes to 100%"):
+        verify_synonyms_with_llm([CELL], judge(lambda ko, en: 0.9), labelled=labelled, calibration=calibration)
+
+
+def test_balanced_audits_a_twentieth_of_what_it_is_sure_of(labelled, knowing):
+    known = [(pair.ko, pair.en) for pair in labelled if pair.label]
+    candidates = [candidate(f"말{chr(0xAC00 + i)}", f"word{i}") for i in range(40)]
+    embedder = WordEmbedder([*known, *((c.ko, c.en) for c in candidates)])
+
+    _, report = verify_synonyms_with_llm(candidates, knowing, embedder=embedder, labelled=labelled)
+
+    assert report["asked"] == report["audit"]["asked"] == 2.0  # of 40, all sure
+    assert report["audit"]["agreed"] == 0.0  # the model has not heard of these words
+
+
+def test_what_a_curator_calls_wrong_or_one_way_is_so(labelled):
+    wrong = candidate("셀", "cell", source="curated", wrong=1.0)
+    one_way = candidate("막대 차트", "chart", source="curated", one_way=1.0)
+
+    verdicts, _ = verify_synonyms_with_llm([wrong, one_way], None, labelled=labelled)
+
+    assert [(verdict.relation, verdict.p) for verdict in verdicts] == [("wrong", 0.0), ("hypernym", 1.0)]
 
 
 def test_curated_pairs_are_trusted_and_not_asked_about(labelled, knowing):
