@@ -53,7 +53,7 @@ class Collection:
     qrels: dict[str, Location]
     """By split (train, validation, test); "" for judgements that belong to no split yet."""
     parallel: Location | None
-    catalogues: Location | None
+    catalogues: Location | None = None
     """The folder of parallel text in other formats."""
 
 
@@ -143,11 +143,11 @@ def read_columns(file: Location) -> Iterator[tuple[str, list[str]]]:
 def _locate(corpus: Location, queries: Location | None, qrels: Location | None) -> Collection:
     require(corpus)
     if not corpus.path.is_dir():
-        return Collection(corpus, queries, _qrels(qrels), None, None)
+        return Collection(corpus, queries, _qrels(qrels), None)
     beir = next((found for name in _beir_names() if (found := _optional(corpus / name))), None)
     if beir is None:
         _require_some(corpus)
-        return Collection(corpus, queries, _qrels(qrels), None, None)
+        return Collection(corpus, queries, _qrels(qrels), None)
     found = queries or _optional(corpus / "queries.jsonl")
     judged = _qrels(qrels or _optional(corpus / "qrels"))
     aligned, folder = _optional(corpus / "parallel.jsonl"), corpus / "parallel"
