@@ -49,7 +49,7 @@ def base(tmp_path, monkeypatch, encoder):
     for empty in ("mine-synonyms/candidates", "verify-synonyms/verdicts", "discover-synonyms/discovered"):
         write_lines(tasks / empty, [])
     write_json(tasks / "serve-llm/llm", {})
-    write_json(run / "arguments.json", {"mine_synonyms": {"sources": ["parenthesis"]}})
+    write_json(run / "arguments.json", {"mine_synonyms": {"sources": ["pattern"]}})
     link_outputs(run, {path.name.replace("-", "_"): path for path in tasks.iterdir()})
     return run
 
