@@ -65,9 +65,9 @@ test: setup-test ## unit, component and whole-graph tests (minutes, no network a
 	@$(MAKE) --no-print-directory -j3 test-graph test-units test-servers
 
 test-units:
-	@nice $(PY) -m pytest -m "not slow" $(addprefix --ignore=,$(SERVERS) $(GRAPH))
+	@nice -n 19 $(PY) -m pytest -m "not slow" $(addprefix --ignore=,$(SERVERS) $(GRAPH))
 test-servers: # these wait for processes they start, so they run beside the others
-	@nice $(PY) -m pytest -m "not slow" $(SERVERS)
+	@nice -n 19 $(PY) -m pytest -m "not slow" $(SERVERS)
 
 test-graph: # one process, for its tests look at one run; it takes longest, so the others give way
 	@$(PY) -m pytest -m "not slow" $(GRAPH)

@@ -142,6 +142,10 @@ class Tracker(Protocol):
         """Log one step as a run nested below the parent."""
         ...
 
+    def steps(self, run_id: str) -> dict[str, dict[str, float]]:
+        """Metrics of each step logged so far, by its name, earliest first; of a repeated one the last."""
+        ...
+
     def end_run(self, run_id: str, *, failed: bool = False) -> None:
         """Close the parent run, if there is one."""
         ...

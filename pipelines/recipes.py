@@ -52,8 +52,8 @@ RECIPES: dict[str, Overrides] = {
             "concurrency": 128,
         },
         "augment_queries": {"max_queries": 5000, "budget_seconds": 3600, "concurrency": 128},
-        "generate_documents": {"max_queries": 2000, "budget_seconds": 3600, "concurrency": 128},
-        "generate_hard_negatives": {"max_pairs": 2000, "budget_seconds": 3600, "concurrency": 128},
+        "generate_documents": {"max_queries": 2000, "max_tokens": 256, "budget_seconds": 3600, "concurrency": 128},
+        "generate_hard_negatives": {"max_pairs": 2000, "max_tokens": 256, "budget_seconds": 3600, "concurrency": 128},
         "filter_pairs": {
             "near_duplicate_cosine": 0.98,
             "dense_round_trip_rank": 50,

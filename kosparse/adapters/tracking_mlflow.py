@@ -63,6 +63,17 @@ class MlflowTracker:
             self._log_metrics(parent, {f"{step}.{name}": value for name, value in metrics.items()})
             self._end(mlflow_id, "FINISHED")
 
+    def steps(self, run_id: str) -> dict[str, dict[str, float]]:
+        """Metrics of each step logged so far, by its name, earliest first; of a repeated one the last."""
+        with self._told():
+            found = sorted(self._runs(run_id), key=lambda run: int(run["info"]["start_time"]))
+            tagged = [({tag["key"]: tag["value"] for tag in run["data"].get("tags", [])}, run) for run in found]
+            return {
+                tags[STEP_TAG]: {row["key"]: float(row["value"]) for row in run["data"].get("metrics", [])}
+                for tags, run in tagged
+                if STEP_TAG in tags
+            }
+
     def end_run(self, run_id: str, *, failed: bool = False) -> None:
         """Close the parent run, if there is one."""
         with self._told():
@@ -71,14 +82,20 @@ class MlflowTracker:
                 self._end(parent["info"]["run_id"], "FAILED" if failed else "FINISHED")
 
     def _parent(self, run_id: str) -> Run | None:
-        found = self._server.post(
+        parents = [
+            run for run in self._runs(run_id) if PARENT_TAG not in {tag["key"] for tag in run["data"].get("tags", [])}
+        ]
+        return parents[-1] if parents else None
+
+    def _runs(self, run_id: str) -> list[Run]:
+        """The parent run and all nested ones."""
+        found: list[Run] = self._server.post(
             "runs/search",
             experiment_ids=[self._experiment_id()],
             filter=f"tags.`{RUN_TAG}` = '{quoted(run_id)}'",
             max_results=1000,
         ).get("runs", [])
-        parents = [run for run in found if PARENT_TAG not in {tag["key"] for tag in run["data"].get("tags", [])}]
-        return parents[-1] if parents else None
+        return found
 
     def _adopted(self, run_id: str) -> Run | None:
         given = os.environ.get("MLFLOW_RUN_ID")

@@ -59,7 +59,8 @@ class GenerateDocumentsConfig(LlmStepConfig):
     concurrency: int = Field(default=4, ge=1, le=1024)
     """Few, for a short budget also waits for what is in flight."""
     budget_seconds: float = Field(default=40.0, gt=0)
-    max_tokens: int = Field(default=256, ge=1)
+    max_tokens: int = Field(default=160, ge=1)
+    """Two or three sentences; a small model that repeats itself is cut off here."""
 
 
 class GenerateHardNegativesConfig(LlmStepConfig):
@@ -76,7 +77,8 @@ class GenerateHardNegativesConfig(LlmStepConfig):
     concurrency: int = Field(default=4, ge=1, le=1024)
     """Few, for a short budget also waits for what is in flight."""
     budget_seconds: float = Field(default=40.0, gt=0)
-    max_tokens: int = Field(default=256, ge=1)
+    max_tokens: int = Field(default=160, ge=1)
+    """As in generate_documents."""
 
 
 class FilterPairsConfig(LlmStepConfig):

@@ -1,4 +1,4 @@
-"""Everything the report shows, gathered from the artifacts of the steps and from nothing else."""
+"""Everything the report shows: the artifacts of the steps, and what the tracker says each of them took."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ class ReportData:
     trends: dict[str, Any]
     results: Results
     examples: dict[str, Any]
+    steps: dict[str, dict[str, float]]
+    """What each step took: ``seconds``, and ``llm_calls``, ``llm_prompt_tokens`` ... of those that asked. Empty where
+    nobody kept it."""
 
     @property
     def prompts(self) -> list[str]:
@@ -43,12 +46,13 @@ class ReportData:
         return sorted(used | {self.calibration.get("prompt") or ""} - {""})
 
 
-def gather(paths: dict[str, Path], examples: int) -> ReportData:
+def gather(paths: dict[str, Path], examples: int, steps: dict[str, dict[str, float]] | None = None) -> ReportData:
     """Read the artifacts.
 
     Args:
         paths: By the names of the report step's inputs.
         examples: Rejects kept per reason.
+        steps: What the steps took, by name, as the tracker tells it.
 
     Raises:
         InputError: One is missing or malformed; names it.
@@ -70,6 +74,7 @@ def gather(paths: dict[str, Path], examples: int) -> ReportData:
         trends=read_json(paths["trends"]),
         results=read_results(paths["results"]),
         examples=read_json(paths["results"] / "examples.json"),
+        steps=steps or {},
     )
 
 

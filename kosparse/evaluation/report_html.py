@@ -74,6 +74,7 @@ def _context(data: ReportData, run_id: str, examples: int) -> dict[str, Any]:
         "entries": _spread(data.entries, examples * 4),
         "examples": examples,
         "lineage": _lineage(data, run_id),
+        "costs": _costs(data),
     }
 
 
@@ -111,6 +112,16 @@ def _lineage(data: ReportData, run_id: str) -> list[tuple[str, str, str]]:
         ("판", "versions", ", ".join(f"{name} {found}" for name, found in before.get("versions", {}).items())),
     ]
     return [(ko, en, str(value)) for ko, en, value in rows if value]
+
+
+def _costs(data: ReportData) -> list[dict[str, Any]]:
+    """A row per step, longest first: its name, seconds, and what it asked the language model; then their sum."""
+    columns = ("seconds", "llm_calls", "llm_cached", "llm_prompt_tokens", "llm_completion_tokens", "llm_cost")
+    rows = [{"step": name, **{key: took.get(key) for key in columns}} for name, took in data.steps.items()]
+    rows.sort(key=lambda row: -(row["seconds"] or 0.0))
+    if not rows:
+        return []
+    return [*rows, {"step": "", **{key: sum(row[key] or 0.0 for row in rows) for key in columns}}]
 
 
 def _spread(rows: list[Any], count: int) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,14 @@ from kosparse.settings import settings
 
 Answer = Completion | Reject | None
 """None: not asked, the budget ran out."""
+
+SPENT = ("calls", "cached", "prompt_tokens", "completion_tokens", "cost")
+_spent: Counter[str] = Counter()
+
+
+def spent() -> dict[str, float]:
+    """What this process has asked so far: ``SPENT``, the first four of ``usage``, ``cost`` where prices are set."""
+    return dict(_spent)
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,7 @@ class Meter:
         prices = Prices.from_settings()
         if prices != Prices():
             fields["cost"] = round(prices.cost(used["prompt_tokens"], used["completion_tokens"]), 6)
+        _spent.update({name: fields[name] for name in SPENT if fields.get(name)})
         fresh = used["calls"] - used["cached"]
         if fresh and seconds > 0:
             fields["requests_per_second"] = round(fresh / seconds, 3)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from kosparse import progress
 from kosparse.config import ReportConfig
+from kosparse.errors import ServiceError
 from kosparse.evaluation.report_data import gather, summary_of
 from kosparse.evaluation.report_html import render_html, render_markdown
 from kosparse.evaluation.verdict import judge
@@ -11,6 +13,19 @@ from kosparse.settings import settings
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 
 _LEVELS = {"bad": -1.0, "unclear": 0.0, "good": 1.0}
+
+
+def tracked(run_id: str) -> dict[str, dict[str, float]]:
+    """What the tracker says the steps of a run took; nothing where there is none, or it does not answer."""
+    if not settings().mlflow_uri:
+        return {}
+    from kosparse.adapters.tracking_mlflow import MlflowTracker
+
+    try:
+        return MlflowTracker(settings().mlflow_uri).steps(run_id)
+    except ServiceError as error:
+        progress.note(f"the report has no table of time and cost: {error.what}")
+        return {}
 
 
 @step
@@ -52,6 +67,7 @@ def run(
             "results": results,
         },
         config.examples,
+        tracked(settings().run_id),
     )
     run_id = data.prerequisites.get("run_id") or settings().run_id
     write_lines(html, [render_html(data, run_id=run_id, examples=config.examples)])

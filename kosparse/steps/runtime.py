@@ -24,6 +24,7 @@ from typing import Annotated, Any, get_type_hints
 from kosparse import progress
 from kosparse.config import StepConfig
 from kosparse.errors import InputError, KosparseError
+from kosparse.llm.accounting import spent
 from kosparse.settings import settings
 
 InPath = Annotated[Path, "in"]
@@ -59,7 +60,7 @@ class Step:
         """
         progress.set_step(self.name)
         progress.emit("started")
-        started = time.monotonic()
+        started, asked = time.monotonic(), spent()
         try:
             metrics = self._run(config or {}, arguments)
         except KosparseError as error:
@@ -71,7 +72,8 @@ class Step:
         seconds = time.monotonic() - started
         if settings().rank:  # one of several processes of a training; the first speaks for all
             return metrics
-        self._track(config or {}, metrics, seconds)
+        used = {f"llm_{name}": total - asked.get(name, 0) for name, total in spent().items()}
+        self._track(config or {}, metrics | used, seconds)
         progress.emit("finished", seconds=round(seconds, 2), metrics=metrics)
         return metrics
 

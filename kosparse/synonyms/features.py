@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kosparse.ports import Embedder
 from kosparse.records import SynonymCandidate
 from kosparse.synonyms import phrases
-from kosparse.synonyms.neighbours import centred, hubness
+from kosparse.synonyms.neighbours import Floats, centred, hubness, nearest
 from kosparse.synonyms.transliteration import spelling_similarity, transliteration_score
 
 FEATURES = (
@@ -23,6 +23,8 @@ FEATURES = (
     "neighbour",
     "cosine",
     "csls",
+    "ahead_in_english",
+    "ahead_in_korean",
     "transliteration",
     "spelling",
     "initials",
@@ -37,18 +39,18 @@ def feature_matrix(
 ) -> NDArray[np.float64]:
     """Features of each candidate, in the order of ``FEATURES``: shape [len(candidates), len(FEATURES)].
 
-    Counts are ``log1p``; evidence a source did not give is 0. ``cosine`` and ``csls`` are computed here
-    for every pair alike, against the terms of ``pool`` (and of the candidates themselves), so that mined
-    and labelled pairs are on one scale; without an embedder both are 0. ``length_gap`` is the difference
-    between the number of Korean nouns and of English words.
+    Counts are ``log1p``; evidence a source did not give is 0. ``cosine``, ``csls`` and by how much a pair is ahead
+    are computed here for every pair alike, against the terms of ``pool`` (and of the candidates themselves), so
+    that mined and labelled pairs are on one scale; without an embedder they are 0. ``ahead_in_english`` is the
+    pair's CSLS less that of the best other English term for its Korean one, ``ahead_in_korean`` the reverse: a
+    sibling is near too, but the right term is nearer. ``length_gap`` is the difference between the number of Korean
+    nouns and of English words.
     """
     if not candidates:
         return np.zeros((0, len(FEATURES)))
-    cosine, csls = _similarities(candidates, embedder, [*pool, *candidates])
     nouns = phrases.noun_counts([c.ko for c in candidates])
     columns: dict[str, Sequence[float] | NDArray[np.floating[Any]]] = {
-        "cosine": cosine,
-        "csls": csls,
+        **_similarities(candidates, embedder, [*pool, *candidates]),
         "transliteration": [transliteration_score(c.ko, c.en) for c in candidates],
         "spelling": [spelling_similarity(c.ko, c.en) for c in candidates],
         "length_gap": [abs(n - len(c.en.split())) for n, c in zip(nouns, candidates, strict=True)],
@@ -66,11 +68,11 @@ def _evidence(candidates: Sequence[SynonymCandidate], name: str) -> NDArray[np.f
 
 def _similarities(
     candidates: Sequence[SynonymCandidate], embedder: Embedder | None, pool: Sequence[SynonymCandidate]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cosine and CSLS of each pair, hubness taken over the distinct terms of the pool."""
+) -> dict[str, Floats]:
+    """``cosine``, ``csls`` and the two of ``ahead`` of each pair, among the distinct terms of the pool."""
     if embedder is None:
         zeros = np.zeros(len(candidates), np.float32)
-        return zeros, zeros
+        return dict.fromkeys(("cosine", "csls", "ahead_in_english", "ahead_in_korean"), zeros)
     korean, english = sorted({c.ko for c in pool}), sorted({c.en for c in pool})
     left, right = centred(embedder.encode(korean, "query")), centred(embedder.encode(english, "query"))
     left_hubness, right_hubness = hubness(left, right), hubness(right, left)
@@ -78,4 +80,10 @@ def _similarities(
     column = {term: i for i, term in enumerate(english)}
     i, j = [row[c.ko] for c in candidates], [column[c.en] for c in candidates]
     cosine = (left[i] * right[j]).sum(axis=1)
-    return cosine, 2 * cosine - left_hubness[i] - right_hubness[j]
+    csls = 2 * cosine - left_hubness[i] - right_hubness[j]
+    return {
+        "cosine": cosine,
+        "csls": csls,
+        "ahead_in_english": nearest(left, right, left_hubness, right_hubness).ahead(i, j, csls),
+        "ahead_in_korean": nearest(right, left, right_hubness, left_hubness).ahead(j, i, csls),
+    }

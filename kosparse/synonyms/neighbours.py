@@ -38,6 +38,11 @@ class Nearest:
     margin: Floats
     """By how much it beats the second best; 0 or more."""
 
+    def ahead(self, rows: Sequence[int], columns: Sequence[int], csls: Floats) -> Floats:
+        """By how much the pairs ``(rows[n], columns[n])`` of these scores beat the row's best other partner."""
+        beaten = self.margin[rows]
+        return np.asarray(np.where(self.index[rows] == columns, beaten, csls - self.csls[rows]), dtype=np.float32)
+
 
 def centred(vectors: Vectors) -> Vectors:
     """Vectors of one language without what all its terms share, of length 1 again: [n, dimensions].

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from kosparse import prompts
@@ -71,9 +71,9 @@ def generate_documents_from_queries(
 
 
 def write_documents(queries: Sequence[Query], writer: Writer, grades: Sequence[int]) -> Written[WrittenDocument]:
-    """Write a passage of each grade for each query."""
+    """Write a passage of each grade for each query; what was written for another grade of it already is refused."""
     prompt = prompts.load("generate_documents")
-    return write(
+    written = write(
         writer,
         [Draft(query, grade) for query in queries for grade in grades],
         lambda draft: request(draft, writer, prompt),
@@ -81,6 +81,27 @@ def write_documents(queries: Sequence[Query], writer: Writer, grades: Sequence[i
         where=lambda draft: draft.query.id,
         stage=STAGE,
     )
+    return _without_repeats(written)
+
+
+def _without_repeats(written: Written[WrittenDocument]) -> Written[WrittenDocument]:
+    """Of a query's passages that read the same, the first: one text cannot be exact and related too."""
+    seen, rows, rejects = set[tuple[str, str]](), list[WrittenDocument](), list(written.rejects)
+    for row in written.rows:
+        key = (row.pair.parent or "", query_key(row.passage.text))
+        if key in seen:
+            rejects.append(
+                Reject(
+                    stage=STAGE,
+                    reason="repeats_other_grade",
+                    detail=row.passage.text[:200],
+                    where=row.pair.parent or "",
+                )
+            )
+        else:
+            seen.add(key)
+            rows.append(row)
+    return replace(written, rows=rows, rejects=rejects)
 
 
 def request(draft: Draft, writer: Writer, prompt: Prompt) -> ChatRequest:

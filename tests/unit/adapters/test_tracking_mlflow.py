@@ -76,6 +76,17 @@ def test_a_step_is_a_nested_run_and_its_metrics_stand_on_the_parent_too(tracker,
     assert client.get_run(parent).data.metrics == {"evaluate.sparse.ndcg_at_10": 0.5}
 
 
+def test_steps_are_told_with_what_they_took_and_the_last_of_a_repeated_one_counts(tracker):
+    tracker.log_step("r-steps", "ingest_corpus", {}, {"documents": 3}, 0.5)
+    tracker.log_step("r-steps", "evaluate", {}, {"ndcg@10": 0.4}, 2.0)
+    tracker.log_step("r-steps", "ingest_corpus", {}, {"documents": 4}, 0.7)
+    assert tracker.steps("r-steps") == {
+        "ingest_corpus": {"documents": 4.0, "seconds": 0.7},
+        "evaluate": {"ndcg_at_10": 0.4, "seconds": 2.0},
+    }
+    assert tracker.steps("r-nobody") == {}
+
+
 def test_a_step_before_any_parent_opens_one(tracker, client):
     tracker.log_step("r-early", "ingest_corpus", {}, {"documents": 3}, 0.1)
     assert client.get_run(tracker.start_run("r-early", "x", {})).data.metrics == {"ingest_corpus.documents": 3}

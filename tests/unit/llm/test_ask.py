@@ -6,6 +6,7 @@ import pytest
 
 from kosparse.errors import ConfigError
 from kosparse.llm import ask as ask_module
+from kosparse.llm.accounting import spent
 from kosparse.llm.ask import ask
 from kosparse.ports import ChatRequest
 from kosparse.records import Completion, Reject
@@ -51,6 +52,16 @@ def test_nothing_is_asked_once_the_budget_is_spent(monkeypatch: pytest.MonkeyPat
 def test_at_least_so_many_are_answered_whatever_the_budget() -> None:
     answers = ask(FakeChatModel(content), requests(9), what="queries", budget_seconds=1e-9, at_least=4)
     assert texts(answers) == ["0", "1", "2", "3", None, None, None, None, None]
+
+
+def test_what_was_asked_adds_up_over_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_PRICE_OUTPUT", "1000000")
+    before = spent()
+    answers = [Completion(text="a", prompt_tokens=5, completion_tokens=2), Completion(text="b", cached=True)]
+    for _ in range(2):
+        ask(FakeChatModel(lambda request: answers[int(content(request))]), requests(2), what="x", budget_seconds=60)
+    grown = {name: total - before.get(name, 0) for name, total in spent().items()}
+    assert grown == {"calls": 4, "cached": 2, "prompt_tokens": 10, "completion_tokens": 4, "cost": 4.0}
 
 
 def test_the_costs_are_reported_once(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

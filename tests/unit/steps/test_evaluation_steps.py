@@ -185,6 +185,26 @@ def test_the_report_escapes_text_and_needs_nothing_from_outside(model, tmp_path)
     assert page.index('id="verdict"') < page.index('id="results"')
 
 
+def test_the_report_tells_what_each_step_took_longest_first_and_the_sum(model, tmp_path, monkeypatch):
+    paths = write_world(tmp_path)
+    _evaluate(model, paths, tmp_path)
+    took = {"ingest_corpus": {"seconds": 1.5}, "generate_queries": {"seconds": 460.0, "llm_calls": 60.0}}
+    monkeypatch.setattr("kosparse.steps.report.tracked", lambda run_id: took)
+    _report(paths, tmp_path)
+    page = (tmp_path / "html").read_text(encoding="utf-8")
+    cost = page[page.index('id="cost"') : page.index('id="lineage"')]
+    assert cost.index("generate_queries") < cost.index("ingest_corpus") < cost.index("461.5")
+    assert "462 seconds up to this report" in (tmp_path / "markdown").read_text(encoding="utf-8")
+
+
+def test_a_tracking_server_that_does_not_answer_costs_the_table_alone(model, tmp_path, monkeypatch):
+    paths = write_world(tmp_path)
+    _evaluate(model, paths, tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    _report(paths, tmp_path)
+    assert 'id="cost"' not in (tmp_path / "html").read_text(encoding="utf-8")
+
+
 def test_the_summary_has_the_documented_keys(model, tmp_path):
     paths = write_world(tmp_path)
     _evaluate(model, paths, tmp_path)

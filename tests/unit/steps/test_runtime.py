@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,6 +41,21 @@ def test_a_step_runs_on_strings_and_says_when_it_started_and_finished(tmp_path):
     assert metrics == {"terms": 2.0}
     assert (tmp_path / "new" / "idf").read_text() == "가나"
     assert [event["event"] for event in events(tmp_path)] == ["started", "finished"]
+
+
+def test_what_a_step_asked_the_language_model_is_tracked_with_its_time(tmp_path, monkeypatch):
+    told = {}
+    tracker = SimpleNamespace(log_step=lambda run_id, name, params, metrics, seconds: told.update(metrics))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setattr("kosparse.adapters.tracking_mlflow.MlflowTracker", lambda uri: tracker)
+    before = {"calls": 7, "prompt_tokens": 70}
+    totals = iter([before, {**before, "calls": 9, "prompt_tokens": 95, "cost": 0.25}])
+    monkeypatch.setattr("kosparse.steps.runtime.spent", lambda: next(totals))
+    (tmp_path / "p").write_text("가")
+
+    run(corpus="나", passages=str(tmp_path / "p"), idf=str(tmp_path / "idf"))
+
+    assert told == {"terms": 2.0, "llm_calls": 2, "llm_prompt_tokens": 25, "llm_cost": 0.25}
 
 
 def test_a_missing_input_is_named_before_any_work(tmp_path):

@@ -19,7 +19,8 @@ def answer(request):
     if request.top_logprobs:
         return Completion(text="예", first_token_logprobs={"예": math.log(0.8), "아니오": math.log(0.2)})
     wanted = request.json_schema["required"]
-    given = {**QUERIES, "query": "엑셀처럼 잠그는 법", "passage": MACRO}
+    last_line = request.messages[-1]["content"].splitlines()[-1]  # with the grade that is asked for
+    given = {**QUERIES, "query": "엑셀처럼 잠그는 법", "passage": f"{MACRO} {last_line}"}
     return json.dumps({name: given[name] for name in wanted}, ensure_ascii=False)
 
 

@@ -25,6 +25,15 @@ def test_csls_passes_over_a_hub():
     assert index.tolist() == [1, 1]
 
 
+def test_a_pair_is_ahead_of_its_best_rival_or_behind_it():
+    none = np.zeros(2, np.float32)
+    found = neighbours.nearest(unit([[1, 0]]), unit([[1, 0], [0.6, 0.8]]), none[:1], none)
+
+    ahead = found.ahead([0, 0], [0, 1], np.array([2.0, 1.2], np.float32))
+
+    assert ahead == pytest.approx([2.0 - 1.2, 1.2 - 2.0], abs=1e-6)
+
+
 def test_mutual_neighbours_agree_in_both_directions():
     vectors = unit(np.eye(3))
 

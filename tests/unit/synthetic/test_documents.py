@@ -12,12 +12,26 @@ from tests.unit.synthetic.builders import CELL
 ANSWER = json.dumps({"passage": CELL}, ensure_ascii=False)
 
 
+def graded(request):
+    """Another passage for another question."""
+    asked = request.messages[-1]["content"].replace("\n", " ")
+    return json.dumps({"passage": f"{CELL} {asked}"}, ensure_ascii=False)
+
+
 def test_a_passage_of_each_grade_is_written_for_each_query():
-    fake = FakeChatModel(lambda request: ANSWER)
+    fake = FakeChatModel(graded)
     written = generate_documents_from_queries(["셀 보호", Query(id="q7", text="셀 잠금")], fake, grades=[3, 1, 0])
     assert [row.pair.grade for row in written.rows] == [3, 1, 0, 3, 1, 0]
     assert [row.pair.parent for row in written.rows[3:]] == ["q7"] * 3
     assert len({row.passage.id for row in written.rows}) == 6
+
+
+def test_a_passage_said_again_for_another_grade_is_refused():
+    fake = FakeChatModel(lambda request: ANSWER)
+    written = generate_documents_from_queries(["셀 보호", "셀 잠금"], fake, grades=[3, 1])
+    assert [(row.pair.query, row.pair.grade) for row in written.rows] == [("셀 보호", 3), ("셀 잠금", 3)]
+    assert [reject.reason for reject in written.rejects] == ["repeats_other_grade"] * 2
+    assert [reject.where for reject in written.rejects] == [row.pair.parent for row in written.rows]
 
 
 def test_a_written_passage_is_marked_as_synthetic_and_matches_its_pair():
