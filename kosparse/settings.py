@@ -42,6 +42,9 @@ class Settings:
     llm_reasoning_effort: str
     """``LLM_REASONING_EFFORT``: ``low``, ``medium`` or ``high`` for models that think first (gpt-oss); empty
     leaves it to the server."""
+    llm_timeout: float
+    """``LLM_TIMEOUT``: seconds for one answer before it is asked again. A processor that works on many at once may
+    need long for each."""
     llm_cache: str
     """``KOSPARSE_LLM_CACHE``: ``s3://bucket/prefix`` where machines share LLM answers; used where
     ``S3_ENDPOINT`` is set, empty for nowhere."""
@@ -99,12 +102,13 @@ def settings() -> Settings:
         llm_revision=get("LLM_REVISION", ""),
         llm_quantization=get("LLM_QUANTIZATION", ""),
         llm_reasoning_effort=_effort(),
+        llm_timeout=_number("LLM_TIMEOUT", 600.0, "seconds"),
         llm_cache=get("KOSPARSE_LLM_CACHE", "s3://mlpipeline/kosparse/llm-answers"),
         checkpoints=get("KOSPARSE_CHECKPOINTS", "s3://mlpipeline/kosparse/checkpoints"),
         rank=int(get("RANK", "0")),
         triton=get("KOSPARSE_TRITON", "") == "1",
-        llm_price_input=_number("LLM_PRICE_INPUT"),
-        llm_price_output=_number("LLM_PRICE_OUTPUT"),
+        llm_price_input=_number("LLM_PRICE_INPUT", 0.0, "money per million tokens"),
+        llm_price_output=_number("LLM_PRICE_OUTPUT", 0.0, "money per million tokens"),
         prompts=Path(folder).expanduser() if (folder := get("KOSPARSE_PROMPTS", "")) else None,
         embedder=get("KOSPARSE_EMBEDDER", ""),
         opensearch_url=get("OPENSEARCH_URL", "").rstrip("/"),
@@ -130,12 +134,13 @@ def _effort() -> str:
     return effort
 
 
-def _number(name: str) -> float:
-    text = os.environ.get(name, "") or "0"
+def _number(name: str, default: float, what: str) -> float:
+    text = os.environ.get(name, "") or str(default)
     try:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not 0 <= number < float("inf"):
-        raise ConfigError(f"not a price: {text!r}", where=name, fix="Give money per million tokens, 0 or more.")
+    if not 0 <= number < float("inf") or (default and not number):
+        least = "more than 0" if default else "0 or more"
+        raise ConfigError(f"not {what}: {text!r}", where=name, fix=f"Give {what}, {least}.")
     return number

@@ -59,7 +59,8 @@ class OpenAiChatModel:
         self.revision = f"{revision}+{reasoning_effort}" if reasoning_effort else revision
         self.concurrency = concurrency
         self.prefix_queries = self.prefix_hits = 0.0
-        self._endpoint, self._timeout, self._wait, self._effort = endpoint, timeout, wait, reasoning_effort
+        self.timeout = timeout
+        self._endpoint, self._wait, self._effort = endpoint, wait, reasoning_effort
 
     def complete(self, requests: Sequence[ChatRequest], *, stop: Callable[[], bool] = never) -> Iterator[Answer]:
         """See ``ports.ChatModel.complete``."""
@@ -100,7 +101,7 @@ class OpenAiChatModel:
         async with openai.AsyncOpenAI(
             base_url=self._endpoint.base_url,
             api_key=self._endpoint.api_key or "none",
-            timeout=openai.Timeout(self._timeout, connect=min(self._timeout, _SECONDS_TO_CONNECT)),
+            timeout=openai.Timeout(self.timeout, connect=min(self.timeout, _SECONDS_TO_CONNECT)),
             max_retries=0,
         ) as client:
             run = Run(
@@ -110,7 +111,7 @@ class OpenAiChatModel:
                 stop=stop,
                 give=lambda position, answer: answers.put((position, answer)),
                 pace=pace,
-                timeout=self._timeout,
+                timeout=self.timeout,
                 wait=self._wait,
                 effort=self._effort,
             )

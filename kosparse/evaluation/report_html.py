@@ -117,11 +117,10 @@ def _lineage(data: ReportData, run_id: str) -> list[tuple[str, str, str]]:
 def _costs(data: ReportData) -> list[dict[str, Any]]:
     """A row per step, longest first: its name, seconds, and what it asked the language model; then their sum."""
     columns = ("seconds", "llm_calls", "llm_cached", "llm_prompt_tokens", "llm_completion_tokens", "llm_cost")
-    rows = [{"step": name, **{key: took.get(key) for key in columns}} for name, took in data.steps.items()]
-    rows.sort(key=lambda row: -(row["seconds"] or 0.0))
-    if not rows:
-        return []
-    return [*rows, {"step": "", **{key: sum(row[key] or 0.0 for row in rows) for key in columns}}]
+    longest_first = sorted(data.steps.items(), key=lambda step: -step[1].get("seconds", 0.0))
+    rows = [{"step": name, **{key: took.get(key) for key in columns}} for name, took in longest_first]
+    total = {key: sum(took.get(key, 0.0) for took in data.steps.values()) for key in columns}
+    return [*rows, {"step": "", **total}] if rows else []
 
 
 def _spread(rows: list[Any], count: int) -> list[Any]:

@@ -147,6 +147,7 @@ def _over_http(current: Settings, concurrency: int) -> ChatModel:
         revision=revision,
         quantization=quantization,
         concurrency=concurrency,
+        timeout=current.llm_timeout,
         reasoning_effort=current.llm_reasoning_effort,
     )
 

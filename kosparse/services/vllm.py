@@ -20,6 +20,8 @@ STATE = "KOSPARSE_LLM_STATE"
 
 _MEMORY_GB = {"bfloat16": 7.0, "float32": 11.0}
 """Free memory it takes to serve the packaged model (1.8 billion weights), measured."""
+_SECONDS_FOR_AN_ANSWER = 3600.0
+"""Answers share the processor: dozens of long ones take it ten minutes and more. That it died is noticed otherwise."""
 _STRUCTURED_OUTPUTS = '{"backend":"xgrammar","disable_any_whitespace":true}'
 
 
@@ -67,6 +69,7 @@ class VllmServer:
             "LLM_API_KEY": self._key,
             "LLM_QUANTIZATION": {"bfloat16": "bf16", "float32": "fp32", "float16": "fp16"}[self.dtype],
             "LLM_REVISION": self._revision(),
+            "LLM_TIMEOUT": str(_SECONDS_FOR_AN_ANSWER),
             STATE: str(self.folder / "llm.state.json"),
         }
 

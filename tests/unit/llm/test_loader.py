@@ -157,11 +157,12 @@ def test_the_environment_opens_a_model_in_this_process_behind_the_cache(tiny_llm
 def test_the_environment_opens_a_model_elsewhere(tmp_path, monkeypatch):
     settings = {"LLM_BACKEND": "http", "LLM_BASE_URL": "http://127.0.0.1:9/v1", "LLM_MODEL": "m"}
     settings |= {"LLM_REVISION": "abc", "LLM_QUANTIZATION": "bf16", "KOSPARSE_CACHE": str(tmp_path)}
-    for name, value in settings.items():
+    for name, value in {**settings, "LLM_TIMEOUT": "1800"}.items():
         monkeypatch.setenv(name, value)
     model = open_chat_model(concurrency=3)
 
     assert isinstance(model.inner, OpenAiChatModel) and model.inner.concurrency == 3
+    assert model.inner.timeout == 1800
     assert (model.model, model.revision, model.quantization) == ("m", "abc", "bf16")
 
 
