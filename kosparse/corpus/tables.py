@@ -26,40 +26,56 @@ _CLOSED = re.compile(r'(?:[^"]|"")*+"')
 def read_csv(file: Location, encodings: Counter[str] | None = None) -> Rows:
     """Rows below a heading; a quoted cell may run over several lines; blank ones are left out.
 
-    The separator is the one most frequent in the heading. Reasons: ``unclosed_quote`` (only the row it stands in
-    is lost), ``wrong_columns``, ``not_csv``, and those of ``read_lines``.
+    The separator is the one most frequent in the heading. Reasons: ``wrong_columns`` and those of ``read_cells``.
 
     Raises:
         InputError: Two columns are called alike, or as for ``read_lines``.
     """
-    csv.field_size_limit(MAX_LINE_BYTES)
-    lines = _Ahead(read_lines(file, encodings))
     heading: list[str] | None = None
-    separator = ","
-    while (first := lines.next()) is not None:
-        number, line = first
-        where = f"{file.name}:{number}"
-        if isinstance(line, Reject):
-            yield where, line
-            continue
-        if heading is None:
-            separator = max(_SEPARATORS, key=line.count)
-        record = _record(line, lines, separator)
-        if record is None:
-            yield where, reject("unclosed_quote", "a quote is opened and never closed", where, line)
-            continue
-        try:
-            cells = next(csv.reader([record], delimiter=separator), [])
-        except csv.Error as error:
-            yield where, reject("not_csv", str(error), where, line)
-            continue
-        if heading is None:
+    for where, line, cells in read_cells(file, encodings):
+        if isinstance(cells, Reject):
+            yield where, cells
+        elif heading is None:
             heading = _heading(cells, where)
         elif len(cells) != len(heading):
             detail = f"{len(cells)} cells, the heading has {len(heading)}"
             yield where, reject("wrong_columns", detail, where, line)
         else:
             yield where, dict(zip(heading, cells, strict=True))
+
+
+def read_cells(
+    file: Location, encodings: Counter[str] | None = None, separator: str = ""
+) -> Iterator[tuple[str, str, list[str] | Reject]]:
+    """Yield ``(file:line, that line, cells)`` of each row that is not blank, the heading too.
+
+    Reasons: ``unclosed_quote`` (only the row it stands in is lost), ``not_csv``, and those of ``read_lines``.
+
+    Args:
+        file: CSV or TSV.
+        encodings: Counts lines by encoding.
+        separator: Empty takes the one most frequent in the first row.
+
+    Raises:
+        InputError: As for ``read_lines``.
+    """
+    csv.field_size_limit(MAX_LINE_BYTES)
+    lines = _Ahead(read_lines(file, encodings))
+    while (first := lines.next()) is not None:
+        number, line = first
+        where = f"{file.name}:{number}"
+        if isinstance(line, Reject):
+            yield where, "", line
+            continue
+        separator = separator or max(_SEPARATORS, key=line.count)
+        record = _record(line, lines, separator)
+        if record is None:
+            yield where, line, reject("unclosed_quote", "a quote is opened and never closed", where, line)
+            continue
+        try:
+            yield where, line, next(csv.reader([record], delimiter=separator), [])
+        except csv.Error as error:
+            yield where, line, reject("not_csv", str(error), where, line)
 
 
 def read_parquet(file: Location) -> Rows:

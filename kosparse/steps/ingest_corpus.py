@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def run(
         _tell(cleaned)
         judged = read_evaluation(collection, seen.all(KEPT))
         aligned, bad_aligned = _read_parallel(collection)
-        asked, bad_asked = _read_log(query_log, here / "log", _keys(judged))
+        asked, bad_asked = _read_log(query_log, here / "log", judged)
         left_out.extend([*judged.rejects, *bad_aligned, *bad_asked])
         seen.close()
     judged.write(evaluation)
@@ -103,11 +104,16 @@ def _tell(cleaned: Cleaned) -> None:
         progress.note("columns: " + ", ".join(f"{field} from {column}" for field, column in columns.items()))
     if cleaned.reading.made_ids:
         progress.note("no column is an id: ids are made from the content")
-    others = {name: count for name, count in cleaned.reading.encodings.items() if name != "utf-8"}
-    if others:
-        progress.note("not UTF-8, read all the same: " + ", ".join(f"{n:,} lines {name}" for name, n in others.items()))
+    _tell_encodings(cleaned.reading.encodings, "")
     if cleaned.mended:
         progress.note(f"{cleaned.mended:,} documents had been decoded wrongly and are mended")
+
+
+def _tell_encodings(encodings: Counter[str], what: str) -> None:
+    others = {name: count for name, count in encodings.items() if name != "utf-8"}
+    if others:
+        shown = ", ".join(f"{n:,} lines {name}" for name, n in others.items())
+        progress.note(f"{what}not UTF-8, read all the same: {shown}")
 
 
 def _detail(cleaned: Cleaned) -> dict[str, Any]:
@@ -128,12 +134,14 @@ def _optional(address: str, folder: Path) -> Location | None:
     return bring(address, folder) if address else None
 
 
-def _keys(judged: EvaluationSet) -> set[str]:
-    return {query_key(query.text) for query in judged.queries.values()}
-
-
-def _read_log(address: str, folder: Path, evaluated: set[str]) -> tuple[list[LoggedQuery], list[Reject]]:
-    return read_query_log(bring(address, folder), evaluated) if address else ([], [])
+def _read_log(address: str, folder: Path, judged: EvaluationSet) -> tuple[list[LoggedQuery], list[Reject]]:
+    if not address:
+        return [], []
+    encodings = Counter[str]()
+    evaluated = {query_key(query.text) for query in judged.queries.values()}
+    found = read_query_log(bring(address, folder), evaluated, encodings)
+    _tell_encodings(encodings, "the query log: ")
+    return found
 
 
 def _read_parallel(collection: Collection) -> tuple[list[AlignedText], list[Reject]]:

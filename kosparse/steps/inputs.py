@@ -11,7 +11,7 @@ from kosparse.corpus.lines import suffix_of
 from kosparse.corpus.readers import SUFFIXES, Location
 from kosparse.errors import InputError
 
-_FILES = (*SUFFIXES, ".json")
+_FILES = (*SUFFIXES, ".log")
 """A key that ends like this, packed or not, is one object; any other a folder."""
 
 

@@ -177,7 +177,7 @@ def test_what_people_typed_is_read_and_evaluation_queries_are_left_out_of_it(tmp
     folder = tmp_path / "corpus"
     _beir(folder)
     log = tmp_path / "log.csv"
-    log.write_text("query,count\n셀 보호,40\n시트 암호,3\n열 너비,7\n,1\n", encoding="utf-8")
+    log.write_text("query,count\n셀 보호,40\n시트 암호,3\n열 너비,7\n,1\n", encoding="cp949")
 
     metrics, out = _ingest(tmp_path, folder, query_log=log)
 
@@ -185,6 +185,8 @@ def test_what_people_typed_is_read_and_evaluation_queries_are_left_out_of_it(tmp
     assert [(row.id, row.text, row.count) for row in logged] == [("log/0", "열 너비", 7), ("log/1", "시트 암호", 3)]
     assert metrics["logged_queries"] == 2
     assert {row.reason for row in read_records(out["rejects"], Reject)} >= {"evaluation_query", "empty_query"}
+    told = (tmp_path / "events.jsonl").read_text(encoding="utf-8")
+    assert "the query log: not UTF-8, read all the same: 3 lines cp949" in told
 
 
 def test_without_a_log_there_are_no_logged_queries(tmp_path):
