@@ -1,6 +1,5 @@
 import json
 import shutil
-import subprocess
 import threading
 import urllib.error
 import urllib.request
@@ -14,6 +13,7 @@ from kosparse.commands.side_by_side import SideBySide, excerpt_of
 from kosparse.errors import ServiceError
 from kosparse.jsonl import write_records
 from kosparse.records import Document, Passage
+from tests.browser import Browser
 from tests.fakes.tiny_sparse_encoder import TEXTS, write_tiny_morpheme_encoder
 
 
@@ -22,6 +22,7 @@ def searcher(tmp_path_factory):
     run = tmp_path_factory.mktemp("run")
     documents = [Document(id=f"d{place}", text=text) for place, text in enumerate(TEXTS)]
     documents[0] = documents[0].model_copy(update={"title": "<b>셀</b>", "url": "javascript:alert(1)"})
+    documents[1] = documents[1].model_copy(update={"url": "https://docs.example/table"})
     write_records(run / "documents.jsonl", documents)
     write_records(
         run / "passages.jsonl",
@@ -98,30 +99,89 @@ def test_an_excerpt_begins_before_the_first_match():
     assert [shown[start:end] for start, end in marks] == ["셀", "보호"] and marks[0][0] == 40
 
 
-@pytest.mark.skipif(
-    shutil.which("chromium") is None, reason="no chromium here; what the page asks for is tested over HTTP"
-)
-def test_a_browser_shows_both_systems(searcher, tmp_path):
-    with served(searcher) as address:
-        page = subprocess.run(
-            [
-                "chromium",
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--accept-lang=ko",
-                f"--user-data-dir={tmp_path}",
-            ]
-            + [
-                f"--user-data-dir={tmp_path}",
-                "--virtual-time-budget=5000",
-                "--dump-dom",
-                f"{address}/?q={quote('셀 보호')}",
-            ],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        ).stdout
-    assert "찾기" in page and page.count('<p class="name">') >= 2 and "<mark>셀</mark>" in page
-    assert "&lt;b&gt;셀&lt;/b&gt;" in page  # a title is text, never markup
+@pytest.fixture(scope="module")
+def page(searcher, tmp_path_factory):
+    """Chromium with the page open, its results not asked for yet; it asks for Korean."""
+    if shutil.which("chromium") is None:
+        pytest.skip("no chromium here; what the page asks for is tested over HTTP")
+    with served(searcher) as address, Browser(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser, address
+
+
+SHOWN = "document.querySelectorAll('#sparse .name').length > 0"
+FOCUS = """(() => {
+  const active = document.activeElement, card = active.closest('li');
+  if (!card) return active.id || active.tagName;
+  return card.parentElement.id + ' ' + [...card.parentElement.children].indexOf(card);
+})()"""
+SEEN = """(() => {
+  const style = getComputedStyle(document.activeElement), box = document.activeElement.getBoundingClientRect();
+  const outlined = style.outlineStyle === 'solid' && parseFloat(style.outlineWidth) >= 2;
+  return outlined && box.top >= 0 && box.bottom <= innerHeight;
+})()"""
+
+
+def test_a_browser_shows_both_systems(page):
+    browser, address = page
+    browser.open(f"{address}/?q={quote('셀 보호')}")
+    browser.wait(SHOWN)
+    content = browser.tell("document.body.innerHTML")
+    assert content.count('<p class="name">') >= 2 and "<mark>셀</mark>" in content
+    assert "&lt;b&gt;셀&lt;/b&gt;" in content  # a title is text, never markup
+
+
+def test_a_query_is_typed_sent_and_its_results_are_gone_through_by_keyboard_alone(page):
+    browser, address = page
+    browser.open(address)
+    assert browser.tell(FOCUS) == "query" and browser.tell(SEEN)
+    browser.commit("셀 표 인쇄")
+    browser.press("Enter")
+    browser.wait(SHOWN)
+    sparse, bm25 = (browser.tell(f"document.querySelectorAll('#{name} .name').length") for name in ("sparse", "bm25"))
+    assert sparse > 1 and bm25 == 3
+    assert browser.tell("document.getElementById('status').textContent") == f"희소 모델 {sparse}건, BM25 3건"
+    assert browser.tell("new URLSearchParams(location.search).get('q')") == "셀 표 인쇄"  # the address can be shared
+
+    places = []
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowLeft", "ArrowUp", "ArrowUp", "ArrowDown", "/", "Tab"):
+        browser.press(key)
+        places.append(browser.tell(FOCUS))
+        assert browser.tell(SEEN), f"nothing shows where {key} has led"
+    assert places[:6] == ["sparse 0", "sparse 1", "bm25 1", "sparse 1", "sparse 0", "query"]
+    assert places[6:] == ["sparse 0", "query", "BUTTON"]
+
+    browser.press("Escape")
+    assert browser.tell(FOCUS) == "query" and browser.tell("document.getElementById('query').value") == ""
+
+
+def test_keys_are_left_to_the_input_method_while_hangul_is_composed(page):
+    browser, address = page
+    browser.open(f"{address}/?q={quote('셀 보호')}")
+    browser.wait(SHOWN)
+    browser.press("Escape")
+    browser.compose("세")
+    browser.press("ArrowDown")  # chooses among the input method's candidates
+    assert browser.tell(FOCUS) == "query" and browser.tell("document.getElementById('query').value") == "세"
+    browser.commit("셀")
+    browser.press("ArrowDown")
+    assert browser.tell(FOCUS) == "sparse 0"
+
+
+def test_enter_opens_the_document_of_a_result_that_has_an_address(page):
+    browser, address = page
+    browser.open(f"{address}/?q={quote('표')}")
+    browser.wait(SHOWN)
+    follow = "event.preventDefault(); window.followed = event.target.href;"
+    browser.tell(f"document.addEventListener('click', (event) => {{ {follow} }})")
+    linked = browser.tell("[...document.querySelectorAll('#bm25 li')].findIndex((card) => card.querySelector('a'))")
+    browser.press("ArrowDown", "ArrowRight", *["ArrowDown"] * linked, "Enter")
+    assert browser.tell("window.followed") == "https://docs.example/table"
+    assert browser.tell("document.querySelector('#bm25 a').getAttribute('aria-label')") == "문서 열기"
+
+
+def test_the_page_is_english_for_those_who_ask_for_english(page):
+    browser, address = page
+    browser.call("Emulation.setUserAgentOverride", userAgent="test", acceptLanguage="en-GB")
+    browser.open(address)
+    shown = browser.tell("[document.documentElement.lang, document.querySelector('button').textContent]")
+    assert shown == ["en", "Search"]
