@@ -10,15 +10,13 @@ that documents are sparse.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from typing import Any
 
 import numpy as np
 
 from benchmarks.report import finish
-from benchmarks.splade_case import BACKBONE, Memory, make_encoder, run_alone, texts
+from benchmarks.splade_case import BACKBONE, Memory, Row, make_encoder, measured, texts
 
 _CASES = ((32_000, 96), (50_000, 64), (105_000, 48), (250_000, 24))
 """Vocabulary and documents: so few that the plain way takes a minute or two."""
@@ -28,18 +26,11 @@ _HEADS = ("plain", "switched", "kosparse")
 
 def main() -> None:
     """Measure all cases, or one when it is named."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--case", type=json.loads, help="one case, as JSON")
-    parser.add_argument("--vocabularies", type=int, nargs="+", default=[vocabulary for vocabulary, _ in _CASES])
-    options = parser.parse_args()
-    if options.case:
-        print(json.dumps(measure(**options.case)))
-        return
-    rows: list[dict[str, Any]] = []
-    for vocabulary, documents in _CASES:
-        if vocabulary in options.vocabularies:
-            cases = [{"head": head, "vocabulary": vocabulary, "documents": documents} for head in _HEADS]
-            rows += beside([run_alone("benchmarks.bench_encode", case) for case in cases])
+    cases = {
+        vocabulary: [{"head": head, "vocabulary": vocabulary, "documents": documents} for head in _HEADS]
+        for vocabulary, documents in _CASES
+    }
+    rows = measured("benchmarks.bench_encode", __doc__ or "", measure, cases, beside)
     finish(
         "encode",
         rows,
@@ -54,13 +45,13 @@ def main() -> None:
     )
 
 
-def beside(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def beside(rows: list[Row]) -> list[Row]:
     """Rows with how many times faster than the first each is."""
     plain = rows[0]["per_cpu_second"]
     return [{**row, "faster": round(row["per_cpu_second"] / plain, 2)} for row in rows]
 
 
-def measure(head: str, vocabulary: int, documents: int) -> dict[str, Any]:
+def measure(head: str, vocabulary: int, documents: int) -> Row:
     """Encode the documents one way."""
     import torch
 

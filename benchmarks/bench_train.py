@@ -8,15 +8,12 @@ them for drawn queries (InfoNCE with FLOPS), goes back and lets AdamW move every
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from typing import Any
 
 import numpy as np
 
 from benchmarks.report import finish
-from benchmarks.splade_case import BACKBONE, Memory, make_encoder, run_alone, texts
+from benchmarks.splade_case import BACKBONE, Memory, Row, make_encoder, measured, texts
 
 _CASES = ((32_000, 16), (50_000, 16), (105_000, 16), (250_000, 4))
 """Vocabulary and batch: with 250,000 terms and 16 documents the plain way would need more memory than there is."""
@@ -25,18 +22,11 @@ _LENGTH, _STEPS, _QUERY_TERMS = 256, 2, 8
 
 def main() -> None:
     """Measure all cases, or one when it is named."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--case", type=json.loads, help="one case, as JSON")
-    parser.add_argument("--vocabularies", type=int, nargs="+", default=[vocabulary for vocabulary, _ in _CASES])
-    options = parser.parse_args()
-    if options.case:
-        print(json.dumps(measure(**options.case)))
-        return
-    rows = []
-    for vocabulary, batch in _CASES:
-        if vocabulary in options.vocabularies:
-            cases = [{"head": head, "vocabulary": vocabulary, "batch": batch} for head in ("plain", "fused")]
-            rows += beside(*(run_alone("benchmarks.bench_train", case) for case in cases))
+    cases = {
+        vocabulary: [{"head": head, "vocabulary": vocabulary, "batch": batch} for head in ("plain", "fused")]
+        for vocabulary, batch in _CASES
+    }
+    rows = measured("benchmarks.bench_train", __doc__ or "", measure, cases, beside)
     finish(
         "train",
         rows,
@@ -54,16 +44,20 @@ def main() -> None:
     )
 
 
-def beside(plain: dict[str, Any], fused: dict[str, Any]) -> list[dict[str, Any]]:
-    """Both rows, with how many times the plain head's memory and time each takes."""
-    rows = []
-    for row in (plain, fused):
-        memory, seconds = plain["peak_gb"] / row["peak_gb"], plain["cpu_seconds"] / row["cpu_seconds"]
-        rows.append({**row, "less_memory": round(memory, 1), "faster": round(seconds, 2)})
-    return rows
+def beside(rows: list[Row]) -> list[Row]:
+    """Rows with how many times the memory and time of each the first one takes."""
+    plain = rows[0]
+    return [
+        {
+            **row,
+            "less_memory": round(plain["peak_gb"] / row["peak_gb"], 1),
+            "faster": round(plain["cpu_seconds"] / row["cpu_seconds"], 2),
+        }
+        for row in rows
+    ]
 
 
-def measure(head: str, vocabulary: int, batch: int) -> dict[str, Any]:
+def measure(head: str, vocabulary: int, batch: int) -> Row:
     """Take a few steps one way."""
     import torch
 

@@ -1,18 +1,21 @@
-"""One SPLADE model with random weights, the same for everything that is compared, and the memory a process takes."""
+"""One SPLADE model with random weights, the same for everything that is compared; each case in a process of its own."""
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import gc
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+Row = dict[str, Any]
 
 LAYERS, HIDDEN, HEADS, FEED_FORWARD = 6, 384, 12, 1536
 """Of the backbone: half of multilingual-e5-small."""
@@ -64,13 +67,40 @@ def texts(count: int, vocabulary: int, lengths: np.ndarray) -> list[str]:
     return [" ".join(word(number) for number in random.integers(2, vocabulary, size)) for size in sizes]
 
 
-def run_alone(module: str, case: Mapping[str, Any]) -> dict[str, Any]:
+def measured(
+    module: str,
+    about: str,
+    measure: Callable[..., Row],
+    cases: Mapping[int, Sequence[Row]],
+    beside: Callable[[list[Row]], list[Row]],
+) -> list[Row]:
+    """Rows of a benchmark's cases by its command line; a process that is to measure one case prints it and ends here.
+
+    Args:
+        module: The benchmark, as ``python -m`` takes it.
+        about: Its docstring.
+        measure: Called with a case.
+        cases: Vocabulary -> the cases that are compared with each other.
+        beside: Adds to the rows of one vocabulary what they are beside each other.
+    """
+    parser = argparse.ArgumentParser(description=about.split("\n", 1)[0])
+    parser.add_argument("--case", type=json.loads, help="one case, as JSON")
+    parser.add_argument("--vocabularies", type=int, nargs="+", default=list(cases), help="default: all")
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(measure(**options.case)))
+        sys.exit()
+    chosen = [compared for vocabulary, compared in cases.items() if vocabulary in options.vocabularies]
+    return [row for compared in chosen for row in beside([_run_alone(module, case) for case in compared])]
+
+
+def _run_alone(module: str, case: Row) -> Row:
     """Measure one case in a process of its own: its peak memory is nobody else's."""
-    command = [sys.executable, "-m", module, "--case", json.dumps(dict(case))]
+    command = [sys.executable, "-m", module, "--case", json.dumps(case)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{case}: ended with {done.returncode}\n{done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found: Row = json.loads(done.stdout.splitlines()[-1])
     print(found, file=sys.stderr)
     return found
 
