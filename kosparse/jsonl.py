@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,7 +77,8 @@ def write_lines(path: Path | str, lines: Iterable[str]) -> int:
             f"cannot write: {error}", where=str(path), fix="Free disk space or choose another folder, then run again."
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # it was never made, or cannot be taken away: what went wrong before is what counts
+            partial.unlink()
     return count
 
 

@@ -1,6 +1,8 @@
 """What the local runner does when the worker's steps go wrong."""
 
 import json
+import os
+import signal
 import sys
 import time
 
@@ -25,12 +27,16 @@ time.sleep(600)
 """
 
 
-def test_a_failed_step_ends_the_run_although_others_could_go_on(tmp_path, monkeypatch):
-    (tmp_path / "worker.py").write_text(WORKER)
+def _stand_in(tmp_path, monkeypatch, worker):
+    (tmp_path / "worker.py").write_text(worker)
     wrapper = tmp_path / "python"
     wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path}/worker.py "$@"\n')
     wrapper.chmod(0o755)
     monkeypatch.setattr(run_local.sys, "executable", str(wrapper))
+
+
+def test_a_failed_step_ends_the_run_although_others_could_go_on(tmp_path, monkeypatch):
+    _stand_in(tmp_path, monkeypatch, WORKER)
     events = tmp_path / "events.jsonl"
 
     started = time.monotonic()
@@ -40,6 +46,26 @@ def test_a_failed_step_ends_the_run_although_others_could_go_on(tmp_path, monkey
     assert caught.value.exit_code == 3 and time.monotonic() - started < 60
     assert json.loads(events.read_text().splitlines()[-1])["step"] == "prepare_backbone"
     assert not psutil.pid_exists(int((tmp_path / "outputs.pid").read_text()))
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_run_stops_what_it_started_and_keeps_what_was_written(tmp_path, monkeypatch, name):
+    worker = WORKER.replace('event="failed", error=', 'event="note", text=')
+    sent = f"import signal; os.kill(int(os.environ['RUNNER']), signal.{name}); time.sleep(600)"
+    _stand_in(tmp_path, monkeypatch, worker.replace("time.sleep(600)", sent))
+    events = tmp_path / "events.jsonl"
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background of a shell ignores it
+    signal.signal(signal.SIGTERM, run_local._interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            environment = {"KOSPARSE_EVENTS": str(events), "RUNNER": str(os.getpid())}
+            run_local._run_worker(tmp_path, tmp_path / "p.yaml", environment, Board(events))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert not psutil.pid_exists(int((tmp_path / "outputs.pid").read_text()))
+    assert len(events.read_text().splitlines()) == 3
 
 
 def test_a_command_that_needs_the_language_model_is_told_when_the_given_one_is_dead(tmp_path, monkeypatch, capsys):

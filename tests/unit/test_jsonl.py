@@ -1,7 +1,6 @@
 """Records on disk: errors name the line, files are whole or not there."""
 
 import os
-import stat
 
 import pytest
 
@@ -58,12 +57,13 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     assert os.listdir(tmp_path) == ["q.jsonl"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
 def test_a_folder_that_cannot_be_written_is_a_resource_error(tmp_path):
-    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    (tmp_path / "folder").write_text("a file, where even root makes no other")
 
-    with pytest.raises(ResourceError, match="cannot write"):
-        write_json(tmp_path / "x.json", {})
+    with pytest.raises(ResourceError, match="cannot write") as error:
+        write_json(tmp_path / "folder" / "x.json", {})
+
+    assert error.value.where.endswith("folder/x.json") and "another folder" in error.value.fix
 
 
 def test_json_that_is_not_json_is_named(tmp_path):

@@ -91,7 +91,9 @@ def test_bytes_that_are_no_text(ingest):
 
 
 def test_nul_and_control_characters(ingest):
-    assert one_reject(ingest, "control_characters", GOOD + json.dumps({"_id": "x", "text": TEXT + "\x00"}))
+    for character in "\x00\x07":
+        reject = one_reject(ingest, "control_characters", GOOD + json.dumps({"_id": "x", "text": TEXT + character}))
+        assert reject.where.endswith("my.jsonl:31") and "control characters" in reject.detail
 
 
 def test_a_line_of_fifty_megabytes(ingest):
@@ -240,6 +242,15 @@ def test_no_read_permission(ingest, tmp_path, monkeypatch):
     assert "permissions" in refused(ingest, "cannot read: .*Permission denied", GOOD)
 
 
+def test_a_file_of_a_folder_that_cannot_be_read_is_left_out(ingest, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text(GOOD, encoding="utf-8")
+    os.mkfifo(folder / "b.txt")  # whoever opened it would wait for ever
+    reject = one_reject(ingest, "unreadable", folder)
+    assert reject.where.endswith("b.txt") and "no regular file" in reject.detail
+
+
 def test_a_full_disk(ingest, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / f"out/documents.{os.getpid()}.partial").symlink_to("/dev/full")
@@ -264,6 +275,19 @@ def test_a_path_with_spaces_and_korean_letters(ingest, tmp_path):
     folder.mkdir()
     (folder / "첫 번째 글.txt").write_text(TEXT, encoding="utf-8")
     assert ingest(folder)[0] == ["첫%20번째%20글.txt"]
+
+
+def test_an_unset_corpus(ingest):
+    out = dict.fromkeys(run.outputs, "nowhere")
+    with pytest.raises(InputError, match="no corpus was given") as caught:
+        run(config={}, corpus="", queries="", qrels="", query_log="", **out)
+    assert "CORPUS=" in caught.value.fix
+
+
+def test_a_setting_without_a_value(ingest):
+    with pytest.raises(ConfigError, match="max_documents: Input should be a valid integer; got None") as caught:
+        ingest(GOOD, max_documents=None)
+    assert "Known keys" in caught.value.fix
 
 
 def test_an_unknown_setting(ingest):
