@@ -85,7 +85,7 @@ def measured(
     """
     parser = argparse.ArgumentParser(description=about.split("\n", 1)[0])
     parser.add_argument("--case", type=json.loads, help="one case, as JSON")
-    parser.add_argument("--vocabularies", type=int, nargs="+", default=list(cases), help="default: all")
+    parser.add_argument("--vocabularies", type=int, nargs="+", choices=list(cases), default=list(cases))
     options = parser.parse_args()
     if options.case:
         print(json.dumps(measure(**options.case)))
