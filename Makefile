@@ -39,8 +39,9 @@ serve: setup-test ## search the latest run on a page of this machine, beside BM2
 	@$(PY) -m kosparse.cli serve $(if $(RUN),--run "$(RUN)") $(if $(PORT),--port $(PORT))
 
 .PHONY: refresh
-refresh: setup-test ## bring the latest run to the collection as it is now, without training [CORPUS= ADD=1 RUN= EVERY=hours]
-	@$(PY) -m kosparse.cli refresh --corpus "$(CORPUS)" $(if $(ADD),--add) $(if $(RUN),--run "$(RUN)") $(if $(EVERY),--every $(EVERY))
+refresh: setup-test ## bring the latest run to the collection as it is now, without training [CORPUS= ADD=1 RUN=folder or s3://... EVERY=hours SET=]
+	@$(PY) -m kosparse.cli refresh --corpus "$(CORPUS)" $(if $(ADD),--add) $(if $(RUN),--run "$(RUN)") $(if $(EVERY),--every $(EVERY)) \
+	  $(foreach setting,$(SET),--set '$(setting)')
 
 .PHONY: mlflow
 mlflow: setup-test ## bring the MLflow UI up again on the data that was kept
@@ -108,19 +109,19 @@ bench-encode: setup-test ## encoding beside plain sentence-transformers: documen
 	@$(PY) -m benchmarks.bench_encode
 
 .PHONY: compile submit schedule
-compile: setup-test ## compile the pipeline package to pipelines/kosparse.yaml [KUBERNETES=1: as objects; NAMESPACE=]
+compile: setup-test ## compile the pipeline packages to pipelines/kosparse.yaml and refresh.yaml [KUBERNETES=1: as objects; NAMESPACE=]
 	@$(PY) -m pipelines.compile $(if $(KUBERNETES),--kubernetes) --namespace "$(NAMESPACE)"
 
 SUBMIT = $(PY) -m pipelines.submit --host "$(HOST)" --namespace "$(NAMESPACE)" --experiment "$(EXPERIMENT)" \
   --service-account "$(SERVICE_ACCOUNT)" --recipe "$(RECIPE)" --corpus "$(CORPUS)" --queries "$(QUERIES)" \
   --qrels "$(QRELS)" --query-log "$(QUERY_LOG)" $(if $(PARAMETERS),--parameters "$(PARAMETERS)") $(if $(GPUS),--gpus $(GPUS)) \
-  $(if $(DRY_RUN),--dry-run) \
+  $(if $(REFRESH),--refresh "$(REFRESH)") $(if $(DRY_RUN),--dry-run) $(if $(FRESH),--fresh) \
   $(foreach setting,$(SET),--set '$(setting)')
 
-submit: setup-test ## run it on Kubeflow [HOST= CORPUS=s3://... NAMESPACE= EXPERIMENT= SERVICE_ACCOUNT= RECIPE= PARAMETERS=file GPUS= SET= WAIT=1 DRY_RUN=1]
+submit: setup-test ## run it on Kubeflow [HOST= CORPUS=s3://... NAMESPACE= EXPERIMENT= SERVICE_ACCOUNT= RECIPE= PARAMETERS=file GPUS= SET= FRESH=1 WAIT=1 DRY_RUN=1]
 	@$(SUBMIT) $(if $(WAIT),--wait)
 
-schedule: setup-test ## run it again and again on Kubeflow [CRON='0 0 3 * * 0' and what submit takes]
+schedule: setup-test ## run it again and again on Kubeflow [CRON='0 0 3 * * 0' REFRESH=s3://...: without training; and what submit takes]
 	@$(SUBMIT) --cron "$(or $(CRON),0 0 3 * * 0)"
 
 .PHONY: setup-kubectl manifests-check deploy undeploy

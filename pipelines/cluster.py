@@ -13,7 +13,6 @@ import httpx
 
 from kosparse.errors import ConfigError, KosparseError, ServiceError
 
-PIPELINE = "kosparse"
 FINISHED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 _IN_CLUSTER = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
 _POD_TOKEN = "/var/run/secrets/kubeflow/pipelines/token"
@@ -56,13 +55,13 @@ class Cluster:
                 ui_host=self.host,
             )
 
-    def upload(self, package: Path, version: str) -> tuple[str, str]:
-        """Ids of the pipeline and of the version of this name, uploaded unless the server has it."""
+    def upload(self, package: Path, name: str, version: str) -> tuple[str, str]:
+        """Ids of the pipeline and of the version of these names, uploaded unless the server has them."""
         with self._told():
-            pipeline = self._client.get_pipeline_id(PIPELINE)
+            pipeline = self._client.get_pipeline_id(name)
             if pipeline is None:
                 namespace = self.namespace or None
-                pipeline = self._client.upload_pipeline(str(package), PIPELINE, namespace=namespace).pipeline_id
+                pipeline = self._client.upload_pipeline(str(package), name, namespace=namespace).pipeline_id
             known = self._client.list_pipeline_versions(pipeline, page_size=100, sort_by="created_at desc")
             for found in known.pipeline_versions or []:
                 if found.display_name == version:

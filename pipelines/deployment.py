@@ -42,18 +42,18 @@ _HOUR = 3600
 _RETRIES, _FIRST_WAIT, _LONGEST_WAIT = 2, "30s", "600s"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Parameters of the pipeline that say where its tasks run."""
+    """Parameters of a pipeline that say where its tasks run; one without GPU steps leaves out what is theirs."""
 
     cpu_image: Any
-    gpu_image: Any
-    gpus: Any
+    gpu_image: Any = ""
+    gpus: Any = 0
     """GPUs of each step that asks for one; 0 on a cluster without."""
-    gpu_type: Any
-    node_selector: Any
+    gpu_type: Any = ""
+    node_selector: Any = None
     """Labels of the nodes for the steps in the GPU image."""
-    tolerations: Any
+    tolerations: Any = None
     """Of the same steps."""
     s3_secret: Any
     llm_secret: Any

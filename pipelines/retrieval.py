@@ -102,7 +102,16 @@ def kosparse_pipeline(
         s3_secret: Secret with ``accesskey`` and ``secretkey`` of the object store.
         llm_secret: Secret with ``api_key`` of the language model.
     """
-    place = Placement(cpu_image, gpu_image, gpus, gpu_type, node_selector, tolerations, s3_secret, llm_secret)
+    place = Placement(
+        cpu_image=cpu_image,
+        gpu_image=gpu_image,
+        gpus=gpus,
+        gpu_type=gpu_type,
+        node_selector=node_selector,
+        tolerations=tolerations,
+        s3_secret=s3_secret,
+        llm_secret=llm_secret,
+    )
 
     def task(step: str, config: object, **arguments: object) -> dsl.PipelineTask:
         made = getattr(_COMPONENTS, step)(config=config, **arguments)

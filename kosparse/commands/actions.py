@@ -27,9 +27,19 @@ def serve(options: argparse.Namespace) -> None:
 def refresh(options: argparse.Namespace) -> None:
     """``kosparse refresh``."""
     from kosparse.commands import refresh
+    from kosparse.commands.step_settings import read_settings
+    from kosparse.commands.stored_run import is_stored
 
-    check_run(options.run)
-    refresh.run(options.run, options.corpus, additions=options.add, every_hours=options.every, as_json=options.json)
+    if not is_stored(options.run):
+        check_run(Path(options.run))
+    refresh.run(
+        options.run,
+        options.corpus,
+        overrides=read_settings(options.config, options.set),
+        additions=options.add,
+        every_hours=options.every,
+        as_json=options.json,
+    )
 
 
 def encode(options: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ EXIT_STATUS = (
 )
 LATEST = Path(".kosparse/runs/latest")
 """What a command looks at when no run is named."""
+_SETTINGS = "settings by step, JSON or YAML, or the JSON itself; - reads stdin"
 
 
 def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
@@ -73,14 +74,6 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     )
     gpu.set_defaults(command=actions.check_gpu)
 
-    refresh = commands.add_parser("refresh", help="bring a run to the collection as it is now, without training")
-    refresh.add_argument("--corpus", required=True, help="the whole collection as it is now; as for ingest_corpus")
-    refresh.add_argument("--add", action="store_true", help="the corpus holds only what comes to the collection")
-    refresh.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
-    refresh.add_argument("--every", type=float, default=0.0, metavar="HOURS", help="again and again, until Ctrl-C")
-    refresh.add_argument("--json", action="store_true", help="one JSON object per refresh")
-    refresh.set_defaults(command=actions.refresh)
-
     doctor = commands.add_parser("doctor", help="is this machine ready for a run, and what to do where it is not")
     doctor.add_argument("--json", action="store_true", help="one JSON object per check and line")
     doctor.set_defaults(command=actions.doctor)
@@ -89,6 +82,7 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
     completion.set_defaults(command=actions.completion)
 
+    _add_refresh(commands)
     _add_pairs(commands)
     _add_estimate(commands)
     _add_cache(commands)
@@ -103,13 +97,34 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     return root
 
 
+def _add_refresh(commands: Any) -> None:
+    parser = commands.add_parser("refresh", help="bring a run to the collection as it is now, without training")
+    parser.add_argument("--corpus", required=True, help="the whole collection as it is now; as for ingest_corpus")
+    parser.add_argument("--add", action="store_true", help="the corpus holds only what comes to the collection")
+    parser.add_argument(
+        "--run",
+        default=str(LATEST),
+        help=f"a finished run's folder (default {LATEST}), or s3://bucket/prefix of its outputs; the result goes there",
+    )
+    parser.add_argument(
+        "--config",
+        default="",
+        metavar="FILE",
+        help="settings by step on top of the run's own: a JSON or YAML file, the JSON itself, or - for stdin",
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", help="one setting; repeatable")
+    parser.add_argument("--every", type=float, default=0.0, metavar="HOURS", help="again and again, until Ctrl-C")
+    parser.add_argument("--json", action="store_true", help="one JSON object per refresh")
+    parser.set_defaults(command=actions.refresh)
+
+
 def _add_pairs(commands: Any) -> None:
     parser = commands.add_parser("pairs", help="write and filter synthetic pairs, and leave them as a dataset")
     parser.add_argument("--corpus", required=True, help="as for ingest_corpus")
     parser.add_argument("--output", type=Path, required=True, help="folder of the dataset")
     parser.add_argument("--query-log", default="", help="what people typed: one per line, or a CSV with counts")
     parser.add_argument("--dictionary", type=Path, help="verified synonyms: a run's dictionary.jsonl")
-    parser.add_argument("--config", default="", metavar="FILE", help="settings by step, JSON or YAML; - reads stdin")
+    parser.add_argument("--config", default="", metavar="FILE", help=_SETTINGS)
     parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", help="one setting; repeatable")
     parser.set_defaults(command=actions.pairs)
 
@@ -117,7 +132,7 @@ def _add_pairs(commands: Any) -> None:
 def _add_estimate(commands: Any) -> None:
     parser = commands.add_parser("estimate", help="calls, tokens, hours and money of a run, before it starts")
     parser.add_argument("--corpus", required=True, help="a file or folder, as for ingest_corpus")
-    parser.add_argument("--config", default="", metavar="FILE", help="settings by step, JSON or YAML; - reads stdin")
+    parser.add_argument("--config", default="", metavar="FILE", help=_SETTINGS)
     parser.add_argument("--set", action="append", default=[], metavar="STEP.KEY=VALUE", help="one setting; repeatable")
     parser.add_argument("--tokens-per-second", type=float, default=0.0, help="the server writes, all requests together")
     parser.set_defaults(command=actions.estimate)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import Any
 
 from kosparse import progress
 from kosparse.commands.run_folder import link_outputs, point_latest, task_folder
+from kosparse.commands.stored_run import bring_run, is_stored, leave_run
 from kosparse.corpus.changes import Changes, compare, content_hashes
 from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.errors import InputError
@@ -34,29 +36,39 @@ from kosparse.steps import (
     verify_synonyms,
 )
 
+Settings = Mapping[str, Mapping[str, Any]]
+"""Step -> key -> value."""
 
-def run(base: Path, corpus: str, *, additions: bool, every_hours: float, as_json: bool) -> None:
+
+def run(base: str, corpus: str, *, overrides: Settings, additions: bool, every_hours: float, as_json: bool) -> None:
     """Refresh once, or again and again until Ctrl-C.
 
     Args:
-        base: A finished run.
+        base: Folder of a finished run, or where the object store has one (see ``bring_run``): then the refreshed run
+            is left below it, and the next refresh begins there.
         corpus: As for ``ingest_corpus``; the whole collection as it is now.
+        overrides: Settings other than those of the run.
         additions: ``corpus`` holds only what comes to it.
         every_hours: 0 refreshes once.
 
     Raises:
         InputError: No finished run, or a corpus that cannot be used.
     """
-    while True:
-        refreshed, told = refresh(base, corpus, additions=additions)
-        print(json.dumps(told, ensure_ascii=False) if as_json else _shown(told), flush=True)
-        if not every_hours:
-            return
-        base = refreshed
-        time.sleep(every_hours * 3600)
+    with tempfile.TemporaryDirectory(prefix="kosparse-refresh-") as folder:
+        at = bring_run(base, Path(folder)) if is_stored(base) else Path(base)
+        while True:
+            at, told = refresh(at, corpus, overrides=overrides, additions=additions)
+            if is_stored(base):
+                told["run"] = leave_run(at, base) if "passages" in told else base
+            print(json.dumps(told, ensure_ascii=False) if as_json else _shown(told), flush=True)
+            if not every_hours:
+                return
+            time.sleep(every_hours * 3600)
 
 
-def refresh(base: Path, corpus: str, *, additions: bool = False) -> tuple[Path, dict[str, Any]]:
+def refresh(
+    base: Path, corpus: str, *, overrides: Settings | None = None, additions: bool = False
+) -> tuple[Path, dict[str, Any]]:
     """Refresh once.
 
     Returns:
@@ -64,7 +76,7 @@ def refresh(base: Path, corpus: str, *, additions: bool = False) -> tuple[Path, 
     """
     started, base = time.monotonic(), base.resolve()
     tasks = task_folder(base)
-    given = _arguments(base)
+    given = _settings(base, overrides or {})
     target = base.parent / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-refresh"
     work = target.with_name(f".{target.name}")
     out = work / "outputs" / "refresh"
@@ -83,7 +95,7 @@ def refresh(base: Path, corpus: str, *, additions: bool = False) -> tuple[Path, 
         )
         write_json(work / "arguments.json", {**given, "corpus": corpus})
         told = _told(changes, target, numbers, started)
-        write_json(work / "refresh.json", {"base": base.name, **told})
+        write_json(work / "refresh.json", {"base": base.name, **told, "run": target.name})
         link_outputs(work, {path.name.replace("-", "_"): path for path in out.iterdir()})
         work.rename(target)
     except BaseException:
@@ -223,9 +235,11 @@ def _unknown_share(texts: list[str], units: set[str]) -> float:
     return sum(name not in units for name in found) / len(found) if found else 0.0
 
 
-def _arguments(base: Path) -> dict[str, Any]:
+def _settings(base: Path, overrides: Settings) -> dict[str, Any]:
+    """The run's own, with others on top."""
     path = base / "arguments.json"
-    return dict(read_json(path)) if path.exists() else {}
+    found = dict(read_json(path)) if path.exists() else {}
+    return found | {step: {**found.get(step, {}), **values} for step, values in overrides.items()}
 
 
 def _told(changes: Changes, run: Path, numbers: Mapping[str, Any], started: float) -> dict[str, Any]:

@@ -17,7 +17,8 @@ def read_settings(config: str, changes: Sequence[str]) -> dict[str, dict[str, An
     """Step -> key -> value.
 
     Args:
-        config: A JSON or YAML file, such as a run's ``arguments.json``; ``-`` is standard input, empty is nothing.
+        config: A JSON or YAML file, such as a run's ``arguments.json``; or the JSON object itself, as Kubeflow passes
+            it; ``-`` is standard input, empty is nothing.
         changes: ``step.key=value`` on top; values are read as YAML.
 
     Raises:
@@ -36,10 +37,15 @@ def read_settings(config: str, changes: Sequence[str]) -> dict[str, dict[str, An
 
 def _read(config: str) -> dict[str, Any]:
     try:
-        text = sys.stdin.read() if config == "-" else Path(config).read_text(encoding="utf-8")
-        found = yaml.safe_load(text)
+        found = yaml.safe_load(_text(config))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot read the settings: {error}", where=config, fix="Give JSON or YAML.") from error
     if not isinstance(found, dict):
         raise ConfigError("the settings are not a mapping", where=config, fix="Write step -> key -> value.")
     return found
+
+
+def _text(config: str) -> str:
+    if config.startswith("{"):
+        return config
+    return sys.stdin.read() if config == "-" else Path(config).read_text(encoding="utf-8")

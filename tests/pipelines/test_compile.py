@@ -1,14 +1,18 @@
 """The compiled package says what the code says."""
 
+import re
+
 import pytest
 import yaml
 
 from k8s.check import typed
+from kosparse.commands.parser import parser
+from kosparse.commands.step_settings import read_settings
 from kosparse.config import StepConfig
 from kosparse.errors import ConfigError
 from kosparse.steps import STEPS
 from pipelines import recipes
-from pipelines.compile import PACKAGE, compile_manifests, compile_pipeline
+from pipelines.compile import PACKAGE, REFRESH, compile_manifests, compile_pipeline, compile_refresh
 from pipelines.deployment import GPU_STEPS, SECRETS
 from pipelines.outputs import expected
 
@@ -24,6 +28,27 @@ def parsed(path):
 
 def test_committed_package_is_what_the_code_compiles_to(compiled):
     assert parsed(compiled) == parsed(PACKAGE), "run `make compile` and commit pipelines/kosparse.yaml"
+
+
+def test_committed_refresh_is_what_the_code_compiles_to(tmp_path):
+    assert parsed(compile_refresh(tmp_path / "r.yaml")) == parsed(REFRESH), "run `make compile`, commit refresh.yaml"
+
+
+def test_the_refresh_on_a_cluster_is_the_command_by_hand():
+    spec, platform = parsed(REFRESH)
+    (task,), (executor,) = spec["root"]["dag"]["tasks"].values(), spec["deploymentSpec"]["executors"].values()
+    given = {"run": "s3://b/run s3://b/earlier", "corpus": "s3://b/docs", "settings": '{"compute_idf": {"seed": 7.0}}'}
+    words = [*executor["container"]["command"], *executor["container"]["args"]]
+    filled = [re.sub(r"{{\$\.inputs\.parameters\['(\w+)'\]}}", lambda found: given[found[1]], word) for word in words]
+
+    assert filled[0] == "kosparse"
+    options = parser(STEPS).parse_args(filled[1:])
+    assert (options.run, options.corpus, options.json) == (given["run"], given["corpus"], True)
+    assert read_settings(options.config, options.set) == {"compute_idf": {"seed": 7}}
+    assert not task.get("cachingOptions", {}).get("enableCache")
+    assert task["retryPolicy"]["maxRetryCount"] == 2 and "cpu_image" in executor["container"]["image"]
+    (pod,) = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
+    assert len(pod["secretAsEnv"]) == 2 and pod["configMapAsEnv"][0]["configMapName"] == "kosparse"
 
 
 def test_pipeline_defaults_are_the_config_defaults(compiled):

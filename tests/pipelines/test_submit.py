@@ -10,6 +10,8 @@ from pipelines import cluster, recipes, submit
 from tests.fakes.kfp_server import FakeKfpServer
 
 GOLDEN = Path(submit.__file__).with_name("kosparse.yaml")
+REFRESH = GOLDEN.with_name("refresh.yaml")
+FINISHED = "s3://mlpipeline/v2/artifacts/kosparse/7f3a"
 CORPUS = "s3://corpora/help"
 
 
@@ -20,6 +22,7 @@ def quick(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(submit, "compile_pipeline", lambda path: Path(shutil.copy(GOLDEN, path)))
+    monkeypatch.setattr(submit, "compile_refresh", lambda path: Path(shutil.copy(REFRESH, path)))
     monkeypatch.setattr(cluster.time, "sleep", lambda _: None)
 
 
@@ -67,6 +70,40 @@ def test_a_schedule_becomes_a_recurring_run(capsys):
     (made,) = server.recurring
     assert made.trigger.cron_schedule.cron == "0 0 3 * * 0" and made.max_concurrency in (1, "1") and made.no_catchup
     assert "recurring-1" in capsys.readouterr().out and not server.runs
+    assert b"enableCache" not in server.packages[-1]  # documents change below an address that stays
+
+
+def test_a_fresh_run_takes_nothing_from_the_cache():
+    with FakeKfpServer() as server:
+        for more in ([], ["--fresh"]):
+            assert submit.main(["--host", server.host, "--corpus", CORPUS, *more]) == 0
+    cached, fresh = server.packages[-2:]
+    assert b"enableCache: true" in cached and b"enableCache" not in fresh
+    assert len(server.versions) == 2 and fresh.count(b"cachingOptions: {}") > 20
+
+
+def test_a_refresh_recurs_as_a_pipeline_of_its_own(tmp_path):
+    file = tmp_path / "p.yaml"
+    file.write_text("cpu_image: registry/cpu:1\ngpu_image: registry/gpu:1\n", encoding="utf-8")
+    given = [
+        "--refresh",
+        f"{FINISHED} {FINISHED}0",
+        "--corpus",
+        CORPUS,
+        "--cron",
+        "0 0 3 * * *",
+        "--parameters",
+        str(file),
+    ]
+    with FakeKfpServer() as server:
+        assert submit.main(["--host", server.host, *given, "--set", "mine_synonyms.frequent_terms=7"]) == 0
+    (made,), (pipeline,) = server.recurring, server.pipelines
+    assert pipeline["display_name"] == made.display_name == "kosparse-refresh"
+    assert REFRESH.read_bytes() in server.packages[-1] and not server.runs
+    parameters = made.runtime_config.parameters
+    assert {"run", "corpus", "settings", "cpu_image"} == set(parameters)
+    assert (parameters["run"], parameters["corpus"]) == (f"{FINISHED} {FINISHED}0", CORPUS)
+    assert parameters["settings"]["mine_synonyms"]["frequent_terms"] == 7
 
 
 def test_a_dry_run_sends_nothing(capsys):
@@ -119,6 +156,8 @@ def test_what_the_server_refuses_is_one_clear_message(server, arguments, message
         (["--host", "http://127.0.0.1:9"], "CORPUS is not given"),
         (["--host", "http://127.0.0.1:9", "--corpus", "my.jsonl"], "the cluster cannot read"),
         (["--host", "http://127.0.0.1:9", "--parameters", "/nowhere.yaml"], "cannot be read"),
+        (["--corpus", CORPUS, "--refresh", FINISHED, "--qrels", CORPUS], "a refresh reads documents alone"),
+        (["--corpus", CORPUS, "--refresh", f"{FINISHED} .kosparse/runs/latest"], "the cluster cannot read '.kosparse"),
         (["--host", "http://127.0.0.1:9", "--corpus", CORPUS, "--recipe", "huge"], "no recipe 'huge'"),
     ],
 )

@@ -107,6 +107,27 @@ def test_outputs_are_mirrored_and_the_model_is_registered(finished_run, services
     assert {run.info.status for run in runs} == {"FINISHED"}
 
 
+def test_the_run_is_refreshed_where_it_was_mirrored(finished_run, services, tiny, tmp_path, capsys):
+    from kosparse.adapters.store_s3 import open_store
+    from kosparse.cli import main
+
+    *kept, last = (tiny / "corpus" / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
+    new = {**json.loads(last), "_id": "new", "text": "새로 온 쪽입니다. 시트(sheet)를 더하고 이름을 정합니다."}
+    corpus = tmp_path / "now.jsonl"
+    corpus.write_text("\n".join([*kept, json.dumps(new, ensure_ascii=False)]), encoding="utf-8")
+    prefix = f"v2/artifacts/kosparse/{finished_run.folder.name}"
+    given = ["--run", f"s3://mlpipeline/{prefix}", "--config", str(finished_run.folder / "arguments.json"), "--json"]
+
+    assert main(["refresh", "--corpus", str(corpus), *given]) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    assert [told[name] for name in ("new", "changed", "removed", "unchanged")] == [1, 0, 1, 39]
+    assert told["passages_encoded"] == 1
+    keys = open_store().list("mlpipeline", f"{prefix}/refreshed/")
+    left = told["run"].removeprefix("s3://mlpipeline/")
+    assert f"{prefix}/refreshed/latest" in keys and f"{left}/export-opensearch/bundle/manifest.json" in keys
+
+
 def test_lineage_names_corpus_prompts_and_language_model(finished_run):
     registration = json.loads(finished_run.output("register_model", "registration").read_text(encoding="utf-8"))
     results = json.loads((finished_run.folder / "results" / "results.json").read_text(encoding="utf-8"))

@@ -1,10 +1,14 @@
 import json
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from kosparse.cli import main
+from kosparse.commands import refresh, stored_run
 from kosparse.commands.run_folder import link_outputs
 from kosparse.export.query_weights import query_weights
 from kosparse.export.reweigh import Weighing, reweigh
@@ -12,9 +16,12 @@ from kosparse.jsonl import read_json, read_records, write_json, write_lines
 from kosparse.records import Document, SynonymCandidate
 from kosparse.sparse.search import SparseIndex
 from kosparse.steps import compute_idf, ingest_corpus
+from tests.fakes.memory_store import MemoryStore
 from tests.fakes.tiny_sparse_encoder import TEXTS, write_tiny_morpheme_encoder
 from tests.unit.evaluation.world import FakeEmbedder
 
+PREFIX = "v2/artifacts/kosparse/7f3a"
+STORED = f"s3://mlpipeline/{PREFIX}"
 NEW = "새 시트(sheet)를 더하고 이름을 정하면 표가 그 시트로 옮겨집니다."
 
 
@@ -121,3 +128,85 @@ def test_a_weight_that_training_moved_keeps_what_it_learned(tmp_path, encoder):
     now = query_weights(model)
     assert now[names[0]] == pytest.approx(3.0 * 1.5 / 2) and now[names[1]] == pytest.approx(1.5)
     assert change == pytest.approx((0.25 + 0.5 * (len(names) - 1)) / len(names))
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """An object store, and a clock by which every refresh is a second later than the one before."""
+    store, seconds = MemoryStore(), iter(range(60))
+
+    class Clock:
+        @staticmethod
+        def now(zone):
+            return datetime(2026, 11, 23, tzinfo=UTC) + timedelta(seconds=next(seconds))
+
+    monkeypatch.setattr(stored_run, "open_store", lambda: store)
+    monkeypatch.setattr(refresh, "datetime", Clock)
+    return store
+
+
+def _keep(store, base, prefix=PREFIX, execution=(), tasks=tuple(stored_run.NEEDED)):
+    """Lay the outputs of a run's tasks into the store, as KFP's launcher does."""
+    index = base / "outputs/kosparse/evaluate/results/index"
+    if not index.exists():
+        SparseIndex.open(base / "model", base / "passages.jsonl", index)
+    for task in tasks:
+        root = base / "outputs/kosparse" / task
+        for folder, _, names in os.walk(root, followlinks=True):
+            for path in (Path(folder) / name for name in names):
+                key = [prefix, task, *execution, path.relative_to(root).as_posix()]
+                store.upload(path, "mlpipeline", "/".join(key))
+
+
+@pytest.mark.parametrize("execution", [(), ("0b7c-41",)], ids=["older KFP, local mirror", "newer KFP"])
+def test_a_run_in_the_object_store_is_refreshed_there_again_and_again(base, store, tmp_path, capsys, execution):
+    _keep(store, base, execution=execution)
+    before = set(store.objects)
+    texts = dict(zip("abc", TEXTS, strict=False))
+    pattern = ["--set", "mine_synonyms.sources=[pattern]"]
+    status, told = _refresh(STORED, _corpus(tmp_path / "1.jsonl", {**texts, "d": NEW}), capsys, *pattern)
+    assert status == 0 and (told["new"], told["passages_encoded"]) == (1, 1)
+    assert told["run"] == f"{STORED}/refreshed/20261123-000000-refresh"
+    made = {name.removeprefix(f"mlpipeline/{PREFIX}/refreshed/") for name in set(store.objects) - before}
+    first = "20261123-000000-refresh"
+    assert {"latest", f"{first}/refresh.json", f"{first}/ingest-corpus/passages"} <= made
+    assert any(name.startswith(f"{first}/export-opensearch/bundle/") for name in made)
+
+    # The next begins where this one ended, with its settings, and only what changed since is new.
+    status, told = _refresh(STORED, _corpus(tmp_path / "2.jsonl", {"b": texts["b"], "d": NEW}), capsys)
+    assert status == 0
+    assert [told[name] for name in ("new", "changed", "removed", "passages_encoded")] == [0, 0, 2, 0]
+    latest = store.objects[f"mlpipeline/{PREFIX}/refreshed/latest"].decode()
+    about = json.loads(store.objects[f"mlpipeline/{PREFIX}/refreshed/{latest}/refresh.json"])
+    assert (latest, about["base"], about["run"]) == ("20261123-000001-refresh", first, latest)
+
+    # Nothing new leaves the store as it is.
+    objects = dict(store.objects)
+    status, told = _refresh(STORED, tmp_path / "2.jsonl", capsys)
+    assert status == 0 and told["unchanged"] == 2 and told["run"] == STORED and store.objects == objects
+
+
+def test_what_kubeflow_took_from_its_cache_is_looked_for_in_the_runs_named_after(base, store, tmp_path, capsys):
+    cached = ("ingest-corpus", "compute-idf")
+    _keep(store, base, tasks=[task for task in stored_run.NEEDED if task not in cached])
+    _keep(store, base, "v2/artifacts/kosparse/earlier", tasks=cached)
+    corpus = _corpus(tmp_path / "now.jsonl", {"a": TEXTS[0]})
+    pattern = ["--set", "mine_synonyms.sources=[pattern]"]
+    status, told = _refresh(STORED, corpus, capsys, *pattern)
+    assert status == 2 and "the run lacks ingest-corpus/documents, ingest-corpus/passages, compute-idf/idf" in told
+    assert "add its address" in told
+    status, told = _refresh(f"{STORED} s3://mlpipeline/v2/artifacts/kosparse/earlier/", corpus, capsys, *pattern)
+    assert status == 0 and told["removed"] == 2 and told["run"].startswith(f"{STORED}/refreshed/")
+
+
+def test_keys_that_lead_out_of_the_folder_are_refused(base, store, tmp_path, capsys):
+    _keep(store, base)
+    store.objects[f"mlpipeline/{PREFIX}/train-sparse/model/../../../evil"] = b""
+    status, told = _refresh(STORED, _corpus(tmp_path / "now.jsonl", {"a": TEXTS[0]}), capsys)
+    assert status == 2 and "leads out of the folder" in told
+
+
+@pytest.mark.parametrize("address", ["s3://", "s3://bucket", "s3:///kosparse", "s3://bucket/run my-folder"])
+def test_what_is_no_address_of_a_run_is_told(address, store, tmp_path, capsys):
+    status, told = _refresh(address, tmp_path / "now.jsonl", capsys)
+    assert status == 2 and "not the address of a run" in told and "s3://bucket/prefix" in told
