@@ -69,6 +69,8 @@ def _pattern(english: str) -> re.Pattern[str]:
 
 def _walk(parser: argparse.ArgumentParser) -> None:
     parser.description = translate(parser.description) if parser.description else None
+    for group in parser._action_groups:
+        group.title = translate(group.title) if group.title else None
     for action in parser._actions:
         if action.help:
             action.help = translate(action.help)

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from kosparse import korean
 from kosparse.commands.parser import EXIT_STATUS
 from kosparse.config.describe import settings_of
 from kosparse.errors import ConfigError, InputError
@@ -29,7 +30,8 @@ def run_step(name: str, arguments: Sequence[str]) -> None:
         KosparseError: As the step does.
     """
     step: Step = import_module(f"kosparse.steps.{name}").run
-    options = vars(add_options(argparse.ArgumentParser(prog=f"kosparse {name}"), step).parse_args(arguments))
+    parser = korean.translate_help(add_options(argparse.ArgumentParser(prog=f"kosparse {name}"), step))
+    options = vars(parser.parse_args(arguments))
     config = read_config(options.pop("config"), options.pop("set"))
     as_json, dry_run, resume = options.pop("json"), options.pop("dry_run"), options.pop("resume")
     if dry_run:

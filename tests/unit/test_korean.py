@@ -1,10 +1,15 @@
+import argparse
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 from kosparse import cli, korean
+from kosparse.commands.by_hand import add_options
+from kosparse.commands.parser import parser
 from kosparse.errors import InputError
+from kosparse.steps import STEPS, compute_idf, ingest_corpus
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,8 +30,28 @@ def _texts():
     return found
 
 
+def _helps(parser):
+    """Every help that people see of commands and options."""
+    yield from (group.title for group in parser._action_groups if group._group_actions)
+    for action in parser._actions:
+        if action.help:
+            yield action.help
+        if isinstance(action, argparse._SubParsersAction):
+            yield from (choice.help for choice in action._choices_actions)
+            for inner in action.choices.values():
+                yield from _helps(inner)
+
+
 def test_the_catalogue_says_only_what_the_code_says():
-    assert set(korean.catalogue()) - _texts() == set()
+    of_argparse = {"show this help message and exit", "options", "positional arguments"}
+    assert set(korean.catalogue()) - _texts() == of_argparse
+
+
+def test_every_command_and_option_is_explained_in_korean():
+    steps = [add_options(argparse.ArgumentParser(), step.run) for step in (compute_idf, ingest_corpus)]
+    helps = {text for found in (parser(STEPS), *steps) for text in _helps(found)}
+    assert len(helps) > 80
+    assert [text for text in sorted(helps) if not re.search("[가-힣]", korean.translate(text))] == []
 
 
 @pytest.mark.parametrize(("name", "language"), [("LANG", "ko_KR.UTF-8"), ("LC_ALL", "ko"), ("LC_MESSAGES", "ko_KR")])
