@@ -47,9 +47,12 @@ refresh: setup-test ## bring the latest run to the collection as it is now, with
 mlflow: setup-test ## bring the MLflow UI up again on the data that was kept
 	@$(PY) -m pipelines.local_services
 
-.PHONY: review promote rollback
+.PHONY: review verify promote rollback
 review: setup-test ## challenger against champion, with significance [VERSION= POLICY=]
 	@$(REGISTRY) review $(if $(VERSION),--version "$(VERSION)") $(if $(POLICY),--policy "$(POLICY)")
+
+verify: setup-test ## a registered version measured again in an environment of its own [VERSION=challenger RUN=]
+	@$(REGISTRY) verify $(VERSION) $(if $(RUN),--run "$(RUN)")
 
 promote: setup-test ## make a version the champion if the policy's gates hold [VERSION= POLICY= FORCE=1 REASON=]
 	@$(REGISTRY) promote "$(VERSION)" $(if $(POLICY),--policy "$(POLICY)") $(if $(FORCE),--force) --reason "$(REASON)"

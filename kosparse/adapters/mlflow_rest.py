@@ -16,6 +16,8 @@ from kosparse.errors import ServiceError
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 60.0
 _ATTEMPTS = 3
+_OLDEST = (3, 0)
+"""Of the server: models are logged as MLflow 3 keeps them, on their own and not as files of a run."""
 
 
 class Refused(Exception):
@@ -61,6 +63,24 @@ class MlflowRest:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise unreachable(self.uri, error) from error
 
+    def check_version(self) -> None:
+        """Make sure the server is new enough; one that does not say how old it is passes.
+
+        Raises:
+            ServiceError: It is older than what models are registered with.
+        """
+        try:
+            told = self._client.get("version", timeout=_CONNECT_SECONDS).text.strip()
+        except httpx.HTTPError as error:
+            raise unreachable(self.uri, error) from error
+        found = re.match(r"(\d+)\.(\d+)\.", told)
+        if found and (int(found[1]), int(found[2])) < _OLDEST:
+            raise ServiceError(
+                f"the tracking server is MLflow {told[:20]}",
+                where=f"MLFLOW_TRACKING_URI={shown(self.uri)}",
+                fix=f"Models are registered with {'.'.join(map(str, _OLDEST))} or newer: upgrade it, or name another.",
+            )
+
     def get(self, path: str, **params: str) -> dict[str, Any]:
         """Ask for an object.
 
@@ -97,11 +117,14 @@ class MlflowRest:
     def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         try:
             response = self._client.request(method, f"api/2.0/mlflow/{path}", **arguments)
-            answer = response.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except httpx.HTTPError as error:
             raise unreachable(self.uri, error) from error
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
         if not isinstance(answer, dict):
-            raise unreachable(self.uri, ValueError(f"{path} answered {type(answer).__name__}"))
+            raise unreachable(self.uri, ValueError(f"{path} answered {response.status_code}, and no JSON object"))
         if response.is_error:
             raise Refused(str(answer.get("error_code", response.status_code)), str(answer.get("message", ""))[:300])
         return answer

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from kosparse.adapters.mlflow_rest import unreachable
+from kosparse.adapters.mlflow_rest import shown, unreachable
 from kosparse.adapters.package_source import copy_source
 from kosparse.adapters.tracking_mlflow import RUN_TAG, MlflowTracker, metric_name, quoted
 from kosparse.errors import InputError
@@ -30,6 +30,8 @@ _ENVIRONMENT = {
 }
 _NEEDED = "kosparse.sparse.morpheme_modules"
 """The module of the classes that a model over morphemes is loaded with."""
+_ARTIFACT = "sparse_encoder"
+"""The model's folder among what is logged; ``pyfunc_model`` asks for it by this name."""
 _PYFUNC = Path(__file__).parent / "pyfunc_model.py"
 _REQUIREMENTS = ("mlflow", "sentence-transformers", "transformers", "torch", "safetensors", "numpy", "pandas", "scipy")
 _PACKAGE_REQUIREMENTS = ("kiwipiepy", "pydantic", "tokenizers")
@@ -71,7 +73,7 @@ class MlflowRegistry:
         registered once: asked again, its version is returned and the alias set again.
 
         Raises:
-            InputError: The folder holds pickled weights.
+            InputError: The folder holds pickled weights, or the name belongs to models of another kind.
         """
         refuse_pickles(model_folder)
         parent = self._tracker.start_run(run_id, run_id, {})
@@ -86,6 +88,43 @@ class MlflowRegistry:
             self._client.set_registered_model_alias(name, alias, number)
             return ModelVersion(name, number, alias, f"{self.uri.rstrip('/')}/#/models/{name}/versions/{number}")
 
+    def fetch(self, model_uri: str, folder: Path) -> Path:
+        """Download the SparseEncoder folder of a registered version, such as ``models:/kosparse@champion``.
+
+        Returns:
+            Where it is, below ``folder``.
+
+        Raises:
+            InputError: There is no such version, or it is no model of ``register``.
+        """
+        import mlflow
+
+        with self._told(), _known(model_uri):
+            mlflow.set_registry_uri(self.uri)
+            found = mlflow.artifacts.download_artifacts(model_uri, dst_path=str(folder), tracking_uri=self.uri)
+            flavor = mlflow.models.Model.load(found).flavors.get("python_function", {})
+        path = flavor.get("artifacts", {}).get(_ARTIFACT, {}).get("path", "")
+        if not path:
+            raise InputError(
+                "this registered model holds no sparse encoder",
+                where=model_uri,
+                fix="Name a version that register_model registered.",
+            )
+        return Path(found) / path
+
+    def requirements(self, model_uri: str) -> str:
+        """What a registered version must have installed to be loaded, as lines for pip.
+
+        Raises:
+            InputError: There is no such version.
+        """
+        import mlflow
+
+        with self._told(), _known(model_uri):
+            mlflow.set_tracking_uri(self.uri)
+            mlflow.set_registry_uri(self.uri)
+            return Path(mlflow.pyfunc.get_model_dependencies(model_uri)).read_text(encoding="utf-8")
+
     def _log_model(self, parent: str, folder: Path, metrics: Mapping[str, float]) -> str:
         import mlflow
         import pandas as pd
@@ -98,7 +137,7 @@ class MlflowRegistry:
             logged = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(_PYFUNC),
-                artifacts={"sparse_encoder": str(folder)},
+                artifacts={_ARTIFACT: str(folder)},
                 signature=_signature(),
                 input_example=(pd.DataFrame({"text": ["셀 보호를 설정합니다."]}), {"kind": "query"}),
                 pip_requirements=_requirements(_REQUIREMENTS + (_PACKAGE_REQUIREMENTS if ours else ())),
@@ -119,7 +158,14 @@ class MlflowRegistry:
             self._client.log_batch(mlflow_id, metrics=rows)
 
     def _registered(self, name: str, tags: Mapping[str, str]) -> str | None:
+        """The version of the same model of the same run, if there is one."""
         found = self._client.search_model_versions(f"name='{quoted(name)}'")
+        if found and not any(RUN_TAG in each.tags for each in found):
+            raise InputError(
+                f"the name {name} is taken: it has {len(found)} versions, none of them by kosparse",
+                where=f"MLFLOW_TRACKING_URI={shown(self.uri)}",
+                fix="Set register_model.name, and check_prerequisites.registered_model, to another one.",
+            )
         keys = [key for key in (RUN_TAG, MODEL_TAG) if key in tags]
         same = [each for each in found if all(each.tags.get(key) == tags[key] for key in keys)]
         return str(same[0].version) if same else None
@@ -142,6 +188,23 @@ class MlflowRegistry:
             if not from_client and not isinstance(error, (ConnectionError, TimeoutError)):
                 raise
             raise unreachable(self.uri, error) from error
+
+
+@contextmanager
+def _known(model_uri: str) -> Iterator[None]:
+    """Tell a version or alias that is not there from a server that fails."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        raise InputError(
+            f"the registry has no such model: {str(error)[:300]}",
+            where=model_uri,
+            fix="Name one that MLflow shows, such as models:/kosparse/7 or models:/kosparse@champion.",
+        ) from error
 
 
 def refuse_pickles(folder: Path) -> None:

@@ -16,6 +16,8 @@ MEASURED = ("results.json", "per_query.jsonl")
 """Files of ``evaluate`` that every registered version brings along, under ``report/``."""
 
 _LOCK_MINUTES = 15
+_LOCK_SAYS = "A promotion is going on."
+"""The description by which a lock is told from a model somebody registered under its name."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class MlflowReview:
 
         Raises:
             ServiceError: Somebody else holds it; one left over from a crash gives way after 15 minutes.
+            InputError: The lock's name belongs to a registered model.
         """
         name = f"{self.name}.promotion-lock"
         self._take(name)
@@ -121,7 +124,7 @@ class MlflowReview:
     def _take(self, name: str) -> None:
         for _ in range(2):
             try:
-                self._server.post("registered-models/create", name=name, description="A promotion is going on.")
+                self._server.post("registered-models/create", name=name, description=_LOCK_SAYS)
                 return
             except Refused as error:
                 if error.code != "RESOURCE_ALREADY_EXISTS":
@@ -140,6 +143,12 @@ class MlflowReview:
             found = self._server.get("registered-models/get", name=name)["registered_model"]
         except Refused:
             return float("inf")  # gone in the meantime
+        if found.get("description") != _LOCK_SAYS or found.get("latest_versions"):
+            raise InputError(
+                f"the name {name}, which a promotion locks by, is taken by a registered model",
+                where=self._server.uri,
+                fix="Rename that model in MLflow, then promote again.",
+            )
         return (time.time() - float(found["creation_timestamp"]) / 1000) / 60
 
     def _post(self, path: str, **body: Any) -> None:

@@ -28,12 +28,13 @@ Run = dict[str, Any]
 class MlflowTracker:
     """The Tracker port over MLflow.
 
-    Every method raises ServiceError when the server cannot be reached or refuses us.
+    Every method raises ServiceError when the server cannot be reached or refuses us, or is too old.
     """
 
     def __init__(self, uri: str, experiment: str = EXPERIMENT) -> None:
         self.experiment = experiment
         self._server = MlflowRest(uri)
+        self._server.check_version()
 
     def start_run(self, run_id: str, name: str, params: Mapping[str, Any]) -> str:
         """Create the parent run tagged with ``run_id``, or adopt the one that exists; return its MLflow id.

@@ -198,6 +198,13 @@ def review_score(options: argparse.Namespace) -> None:
     review_pairs.score_files(options.files, options.dataset)
 
 
+def verify(options: argparse.Namespace) -> None:
+    """``kosparse verify``."""
+    from kosparse.commands import verify
+
+    verify.verify(options.name, options.version, options.run, options.python, options.tolerance)
+
+
 def promote(options: argparse.Namespace) -> None:
     """``kosparse promote``."""
     from kosparse.commands import review

@@ -12,9 +12,9 @@ from typing import Any
 from kosparse.adapters.cluster_opensearch import Cluster, open_cluster
 from kosparse.errors import InputError, ServiceError
 from kosparse.export import opensearch_json as body
-from kosparse.export.hashing import file_hash
+from kosparse.export.hashing import document_side_hash, file_hash
 from kosparse.export.opensearch import verify_bundle
-from kosparse.export.passage_rows import document_side_hash, fingerprint, rows
+from kosparse.export.passage_rows import fingerprint, rows
 from kosparse.jsonl import read_json, read_records
 from kosparse.models.quiet import quiet_transformers
 from kosparse.progress import Bar
@@ -38,7 +38,8 @@ def apply(bundle: Path, index: str, model_id: str) -> None:
         model_id: Of a document encoder registered in the cluster; empty for weights from the client.
 
     Raises:
-        InputError: The bundle was changed, or the index has another mapping.
+        InputError: The bundle was changed, the index has another mapping, or somebody else's template or pipeline has
+            our name.
         ServiceError: The cluster does not answer, refuses, or is too old.
     """
     problems = verify_bundle(bundle)
@@ -137,6 +138,12 @@ def _update(cluster: Cluster, path: str, wanted: dict[str, Any], read: Callable[
     found = read(cluster.get(path))
     if found == read(wanted):
         return "unchanged"
+    if found is not None and not _is_ours(found):
+        raise InputError(
+            f"the name {body.NAME} is taken: {path} is not by kosparse",
+            where=cluster.url,
+            fix="Rename that one in the cluster, or use another cluster.",
+        )
     cluster.send("PUT", path, wanted)
     return "changed" if found is not None else "made"
 
@@ -153,6 +160,11 @@ def _template(answer: Any) -> Any:
         return None
     inner = answer["index_templates"][0]["index_template"] if "index_templates" in answer else answer
     return inner.get("_meta", {}).get("kosparse_sha256", "")
+
+
+def _is_ours(found: Any) -> bool:
+    """Whether a template's hash or a pipeline is one that we made."""
+    return bool(found) if isinstance(found, str) else str(found.get("description", "")).startswith(f"{body.NAME}: ")
 
 
 def _pipeline(answer: Any) -> Any:

@@ -196,6 +196,16 @@ def _add_review(commands: Any) -> None:
     score.add_argument("files", type=Path, nargs="+", help="review.json of one or several people")
     score.add_argument("--dataset", type=Path, default=LATEST / "dataset", help="folder (default %(default)s)")
     score.set_defaults(command=actions.review_score)
+    verify = commands.add_parser(
+        "verify", help="measure a registered version again in an environment of its own, by nothing but what it brings"
+    )
+    verify.add_argument("version", nargs="?", default="challenger", help="number or alias (default %(default)s)")
+    verify.add_argument("--run", type=Path, help="run whose passages it was measured on (default: its own)")
+    verify.add_argument("--python", type=Path, help="interpreter that has its requirements (default: one is made)")
+    verify.add_argument(
+        "--tolerance", type=float, default=0.002, help="allowed difference of nDCG@10 (default %(default)s)"
+    )
+    verify.set_defaults(command=actions.verify)
     promote = commands.add_parser("promote", help="make a version the champion, if the policy's gates hold")
     promote.add_argument("version", help="number of the version")
     promote.add_argument("--force", action="store_true", help="although a gate does not hold; recorded")
@@ -206,7 +216,7 @@ def _add_review(commands: Any) -> None:
     rollback.set_defaults(command=actions.rollback)
     for parser in (review, promote):
         parser.add_argument("--policy", type=Path, help="YAML file of gates (default: docs/registry.md)")
-    for parser in (review, promote, rollback):
+    for parser in (review, verify, promote, rollback):
         parser.add_argument("--name", default="kosparse", help="registered model (default %(default)s)")
 
 

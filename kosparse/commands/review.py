@@ -26,7 +26,7 @@ def show(name: str, version: str, policy: Path | None) -> None:
         version: To look at; empty for the one called challenger.
         policy: YAML file of gates; None for the defaults.
     """
-    registry, rules = _registry(name), PromotionPolicy.read(policy)
+    registry, rules = open_registry(name), PromotionPolicy.read(policy)
     candidate = registry.version(version) if version else registry.of_alias(CHALLENGER)
     if candidate is None:
         raise InputError(f"no version of {name} is called {CHALLENGER}", where=name, fix="Name one: --version N.")
@@ -48,7 +48,7 @@ def promote(name: str, version: str, policy: Path | None, *, force: bool, reason
     """
     if force and not reason.strip():
         raise ConfigError("a forced promotion needs a reason", where="--force", fix='Add --reason "why".')
-    registry, rules = _registry(name), PromotionPolicy.read(policy)
+    registry, rules = open_registry(name), PromotionPolicy.read(policy)
     with registry.lock():
         candidate, champion = registry.version(version), registry.of_alias(CHAMPION)
         if champion is not None and champion.number == candidate.number:
@@ -82,7 +82,7 @@ def rollback(name: str, reason: str) -> None:
     Raises:
         InputError: There is no champion, or none before it.
     """
-    registry = _registry(name)
+    registry = open_registry(name)
     with registry.lock():
         champion = registry.of_alias(CHAMPION)
         previous = champion.tags.get(_PREVIOUS, "") if champion else ""
@@ -98,7 +98,12 @@ def rollback(name: str, reason: str) -> None:
     print(f"version {previous} of {name} is the champion again, was {champion.number}")
 
 
-def _registry(name: str) -> MlflowReview:
+def open_registry(name: str) -> MlflowReview:
+    """The registry that the environment names.
+
+    Raises:
+        ServiceError: It names none.
+    """
     uri = settings().mlflow_uri
     if not uri:
         raise ServiceError(
@@ -110,11 +115,12 @@ def _registry(name: str) -> MlflowReview:
 
 
 def _compare(registry: MlflowReview, candidate: RegisteredVersion, champion: RegisteredVersion | None) -> Review:
-    other = _measured(registry, champion) if champion and champion.number != candidate.number else None
-    return review(_measured(registry, candidate), other)
+    other = measured(registry, champion) if champion and champion.number != candidate.number else None
+    return review(measured(registry, candidate), other)
 
 
-def _measured(registry: MlflowReview, version: RegisteredVersion) -> Measured:
+def measured(registry: MlflowReview, version: RegisteredVersion) -> Measured:
+    """What a version brings along; errors as for ``Measured.parse`` and ``MlflowReview.artifact``."""
     return Measured.parse(version.number, *registry.measured(version).values())
 
 

@@ -22,6 +22,9 @@ class PrepareBackboneConfig(StepConfig):
     max_length: int = Field(default=512, ge=16)
     active_quantile: float = Field(default=0.9, gt=0, lt=1)
     """Output logits below this quantile start at zero, else every term would be active; pieces only."""
+    start_from: str = ""
+    """A trained model to go on from, instead of ``model``: a folder, ``s3://bucket/prefix``, or a registered version
+    such as ``models:/kosparse@champion``. Layers, pieces, units and longest input are then that model's."""
 
 
 class MineNegativesConfig(StepConfig):

@@ -63,7 +63,7 @@ class Summary:
             self.months[document.date[:7]] += 1
             self.first_date = min(self.first_date or document.date, document.date)
             self.last_date = max(self.last_date or document.date, document.date)
-        self._hash.update(document.model_dump_json().encode() + b"\n")
+        self._hash.update(_line(document))
 
     def as_json(self) -> dict[str, Any]:
         """Counts, mean Hangul share (0 to 1), first and last date, and the SHA-256 of the content."""
@@ -84,6 +84,14 @@ class Summary:
             "months": dict(sorted(self.months.items())),
             "sha256": self._hash.hexdigest(),
         }
+
+
+def collection_hash(documents: Iterable[Document]) -> str:
+    """The SHA-256 that the summary of a collection gives: by it a run's documents are known again."""
+    digest = hashlib.sha256()
+    for document in documents:
+        digest.update(_line(document))
+    return digest.hexdigest()
 
 
 class Inspection:
@@ -138,6 +146,11 @@ def scripts(text: str) -> str:
     counts = Counter({name: len(pattern.findall(text)) for name, pattern in _SCRIPTS.items()})
     least = max(_LEAST_SCRIPT * counts.total(), 1)
     return ", ".join(name for name, count in counts.most_common() if count >= least) or "none"
+
+
+def _line(document: Document) -> bytes:
+    """What of a document goes into the hash."""
+    return document.model_dump_json().encode() + b"\n"
 
 
 def _repeats(found: Duplicate) -> str:

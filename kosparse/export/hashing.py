@@ -23,3 +23,9 @@ def folder_hash(folder: Path) -> str:
     for path in files_of(folder):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{file_hash(path)}\n".encode())
     return digest.hexdigest()
+
+
+def document_side_hash(model: Path) -> str:
+    """Hash of what weighs documents: new query weights alone do not change it."""
+    sides = sorted(path for path in model.glob("document_*") if path.is_dir())
+    return hashlib.sha256("".join(map(folder_hash, sides)).encode()).hexdigest() if sides else folder_hash(model)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kosparse.export.hashing import file_hash
+from kosparse.export.hashing import document_side_hash, file_hash
 from kosparse.jsonl import read_json, write_json
 
 ENCODER, TOKENIZER = "sparse_encoder", "query_tokenizer"
@@ -26,17 +26,15 @@ _MOMENT = (2000, 1, 1, 0, 0, 0)
 """Of every file in a zip, so that equal models give equal zips."""
 
 
-def write_ml_commons(
-    folder: Path, model: Path, query_weights: Mapping[str, float] | None, *, name: str, version: str
-) -> None:
+def write_ml_commons(folder: Path, model: Path, query_weights: Mapping[str, float] | None, *, name: str) -> None:
     """Write the zips of a model over word pieces and their configurations.
 
     Args:
         folder: Where to write.
         model: A sentence-transformers SparseEncoder folder.
         query_weights: By token; None when queries need the encoder, which then serves both.
-        name: Of the models in the cluster.
-        version: Likewise.
+        name: Of the models in the cluster. Their versions are hashes of what they weigh by: new query weights make a
+            new version of the tokenizer, and the encoder stays the one that is registered.
 
     Raises:
         InputError: The model's document side is no transformer with max pooling.
@@ -49,10 +47,11 @@ def write_ml_commons(
         script, pieces, idf = (Path(scratch) / each for each in (f"{name}.pt", "tokenizer.json", "idf.json"))
         write_torchscript(model, script)
         write_json(pieces, tokenizer)
-        _write_zip(folder, ENCODER, [script, pieces], f"{name}-document", version, "SPARSE_ENCODING")
+        encoder = document_side_hash(model)
+        _write_zip(folder, ENCODER, [script, pieces], f"{name}-document", encoder, "SPARSE_ENCODING")
         if query_weights is not None:
             write_json(idf, {token: query_weights.get(token, WEIGHTLESS) for token in _tokens(tokenizer)})
-            _write_zip(folder, TOKENIZER, [pieces, idf], f"{name}-query", version, "SPARSE_TOKENIZE")
+            _write_zip(folder, TOKENIZER, [pieces, idf], f"{name}-query", file_hash(idf), "SPARSE_TOKENIZE")
 
 
 def plain_tokenizer(model: Path) -> dict[str, Any]:
@@ -87,7 +86,7 @@ def _write_zip(folder: Path, stem: str, files: list[Path], name: str, version: s
         folder / f"{stem}.json",
         {
             "name": name,
-            "version": version,
+            "version": version[:12],
             "description": "Korean neural sparse retrieval, by kosparse.",
             "model_format": "TORCH_SCRIPT",
             "function_name": function,

@@ -9,6 +9,7 @@ Layout::
     synonyms/               Solr synonym rules and the dictionary as TSV
     opensearch/             index template, ingest and search pipelines, example queries; what a cluster that
                             weighs by itself needs is left out for a model over morphemes
+    opensearch/sparse_vector/  the same for an approximate search, and the names of the dimensions
     ml_commons/             zips of the document encoder and of the query tokenizer, each with the JSON it is
                             registered with; for a model over word pieces
     manifest.json           SHA-256 and size of every other file
@@ -17,7 +18,7 @@ Layout::
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ import jinja2
 
 from kosparse.errors import InputError, ResourceError
 from kosparse.export import opensearch_json as body
-from kosparse.export.hashing import file_hash, files_of, folder_hash
+from kosparse.export.hashing import file_hash, files_of
 from kosparse.export.ml_commons import write_ml_commons
 from kosparse.export.query_weights import has_morphemes
+from kosparse.export.sparse_vector import PASSAGE_CEILING, query_ceiling, write_sparse_vector
 from kosparse.jsonl import read_json, write_json, write_lines
 
 MANIFEST = "manifest.json"
@@ -43,6 +45,7 @@ def write_bundle(
     model: Path,
     idf: Mapping[str, float],
     query_weights: Mapping[str, float] | None,
+    terms: Sequence[str],
     synonyms: Path,
     example: tuple[Mapping[str, float], Mapping[str, float]],
     fusion_weight: float,
@@ -54,6 +57,7 @@ def write_bundle(
         model: The trained sentence-transformers folder.
         idf: The collection's IDF by token.
         query_weights: Trained query weight by token; None when queries need the encoder.
+        terms: Name of each of the model's dimensions.
         synonyms: Folder of synonym files.
         example: Token weights of ``EXAMPLE_QUERY`` and of ``EXAMPLE_PASSAGE``, by the model.
         fusion_weight: Share of the sparse query in a hybrid one, as evaluated.
@@ -74,11 +78,12 @@ def write_bundle(
     write_json(folder / "corpus_idf.json", dict(idf))
     morphemes = has_morphemes(model)
     if not morphemes:
-        # Named by content: the same weights are the same version.
-        version = folder_hash(folder / "sparse_encoder")[:12]
-        write_ml_commons(folder / "ml_commons", model, query_weights, name=body.NAME, version=version)
-    _write_opensearch(folder / "opensearch", example, fusion_weight, in_cluster=not morphemes)
-    write_lines(folder / "README.md", [_readme(query_weights is not None, morphemes, synonyms)])
+        write_ml_commons(folder / "ml_commons", model, query_weights, name=body.NAME)
+    weights = _rounded(example[0]), _rounded(example[1])
+    _write_opensearch(folder / "opensearch", weights, fusion_weight, in_cluster=not morphemes)
+    ann, texts = folder / "opensearch" / "sparse_vector", (EXAMPLE_QUERY, EXAMPLE_PASSAGE)
+    write_sparse_vector(ann, terms, query_weights, weights, texts, fusion_weight)
+    write_lines(folder / "README.md", [_readme(query_weights, morphemes, synonyms)])
     manifest = make_manifest(folder)
     write_json(folder / MANIFEST, manifest)
     return manifest
@@ -120,12 +125,15 @@ def _check(model: Path, idf: Mapping[str, float], query_weights: Mapping[str, fl
         )
 
 
+def _rounded(weights: Mapping[str, float]) -> dict[str, float]:
+    """Weights above 0, as examples show them."""
+    return {token: round(float(weight), 4) for token, weight in weights.items() if weight > 0}
+
+
 def _write_opensearch(
-    folder: Path, example: tuple[Mapping[str, float], Mapping[str, float]], fusion_weight: float, *, in_cluster: bool
+    folder: Path, example: tuple[dict[str, float], dict[str, float]], fusion_weight: float, *, in_cluster: bool
 ) -> None:
-    query, passage = (
-        {token: round(float(weight), 4) for token, weight in weights.items() if weight > 0} for weights in example
-    )
+    query, passage = example
     write_json(folder / "index_template.json", body.index_template())
     write_json(folder / "search_pipeline.json", body.search_pipeline(fusion_weight))
     write_json(folder / "examples" / "passage.json", body.passage_example(passage, EXAMPLE_PASSAGE))
@@ -136,12 +144,14 @@ def _write_opensearch(
         write_json(folder / "examples" / "sparse_query_by_text.json", body.text_query(EXAMPLE_QUERY))
 
 
-def _readme(inference_free: bool, morphemes: bool, synonyms: Path) -> str:
+def _readme(query_weights: Mapping[str, float] | None, morphemes: bool, synonyms: Path) -> str:
     template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
         _README.read_text(encoding="utf-8")
     )
     return template.render(
-        inference_free=inference_free,
+        inference_free=query_weights is not None,
+        passage_ceiling=f"{PASSAGE_CEILING:g}",
+        query_ceiling=f"{query_ceiling(query_weights):g}",
         morphemes=morphemes,
         synonyms_path=body.SYNONYMS_PATH,
         model_placeholder=body.MODEL_PLACEHOLDER,

@@ -6,21 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from scipy.sparse import csr_matrix
 
-from kosparse.export.hashing import folder_hash
 from kosparse.export.opensearch_json import FIELD
 from kosparse.records import Document, Passage
 from kosparse.sparse.pruning import Pruning
-
-
-def document_side_hash(model: Path) -> str:
-    """Hash of what weighs documents: new query weights alone do not change it."""
-    sides = sorted(path for path in model.glob("document_*") if path.is_dir())
-    return hashlib.sha256("".join(map(folder_hash, sides)).encode()).hexdigest() if sides else folder_hash(model)
 
 
 def fingerprint(encoder: str, passage: Passage, document: Document, pruning: Pruning) -> str:

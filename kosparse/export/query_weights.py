@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kosparse.corpus.units import load_units
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json
 
@@ -13,6 +14,16 @@ _MORPHEMES = "query_0_MorphemeQuery"
 def has_morphemes(model: Path) -> bool:
     """True when the model's units are morphemes, which a client cuts, and not pieces a cluster can cut."""
     return (model / _MORPHEMES).is_dir()
+
+
+def dimensions(model: Path) -> list[str]:
+    """Name of each dimension of a sentence-transformers SparseEncoder folder, by its number.
+
+    Raises:
+        InputError: The folder has no tokenizer that can be read.
+    """
+    queries = sorted(path for path in model.glob("query_0_*") if path.is_dir())
+    return list(load_units(queries[0] if queries else model).names)
 
 
 def query_weights(model: Path) -> dict[str, float] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kosparse.errors import InputError
-from kosparse.export.query_weights import query_weights
+from kosparse.export.query_weights import dimensions, query_weights
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def reweigh(model: Path, before: Weighing, now: Weighing) -> float:
     path = folders[0] / "model.safetensors"
     tensors = load_file(path)
     weights, changes = tensors["weight"].copy(), []
-    for row, name in enumerate(_names(folders[0])):
+    for row, name in enumerate(dimensions(model)):
         old = before.of(name)
         if row < len(weights) and weights[row] > 0 and old > 0:
             factor = now.of(name) / old
@@ -52,9 +52,3 @@ def reweigh(model: Path, before: Weighing, now: Weighing) -> float:
             changes.append(abs(factor - 1))
     save_file({**tensors, "weight": weights}, path)
     return sum(changes) / len(changes) if changes else 0.0
-
-
-def _names(folder: Path) -> list[str]:
-    from kosparse.corpus.units import load_units
-
-    return list(load_units(folder).names)

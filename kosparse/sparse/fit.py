@@ -32,6 +32,7 @@ from kosparse.sparse.states import EncoderStates, encoder_states
 from kosparse.sparse.student import Student, Terms
 from kosparse.sparse.training import Trained, Trainer
 from kosparse.sparse.training_set import TrainingSet
+from kosparse.sparse.warm_start import learnt_query_weights
 from kosparse.sparse.wishes import dictionary_wishes
 
 
@@ -57,11 +58,12 @@ def fit(
         data: Queries, passages and teacher scores.
         backbone: Folder of ``prepare_backbone``.
         folder: Where the model is written.
-        idf: Where the query side starts.
-        boosts: Factors of rising terms.
+        idf: Where the query side starts, unless the backbone is a trained model: then it keeps that model's weights.
+        boosts: Factors of rising terms; likewise.
         entries: Dictionary supervision.
         cache: Folder of encoder states.
-        teacher: Vectors of the queries and passages of ``data``; rows over morphemes are first fitted to them.
+        teacher: Vectors of the queries and passages of ``data``; rows over morphemes are first fitted to them, but
+            for those of a trained model.
         checkpoints: Where an interrupted training is found again.
 
     Returns:
@@ -80,7 +82,8 @@ def fit(
     texts = [passage.text for passage in data.passages]
     units = load_units(backbone)
     wishes = dictionary_wishes(units, texts, entries, config.dictionary_p)
-    start = query_weights(units, idf, boosts)
+    learnt = learnt_query_weights(backbone)
+    start = query_weights(units, idf, boosts) if learnt is None else learnt
     asked = [np.unique(np.asarray(ids, dtype=np.int64)) for ids in units.of([query.text for query in data.queries])]
 
     def states() -> EncoderStates:
@@ -94,7 +97,7 @@ def fit(
     if (backbone / UNITS_FILE).is_file():
         names, head, average = load_head(backbone)
         own = average.of(names.of(texts), len(names.names))
-        if teacher is not None:
+        if teacher is not None and learnt is None:
             _fit_rows(head, states(), start, asked, data, teacher)
         document = MorphemeDocument(network, tokenizer, names, average, head)
         if config.train == "all":

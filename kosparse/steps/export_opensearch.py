@@ -8,7 +8,7 @@ from kosparse import progress
 from kosparse.config import ExportOpensearchConfig
 from kosparse.errors import ConfigError
 from kosparse.export.opensearch import EXAMPLE_PASSAGE, EXAMPLE_QUERY, write_bundle
-from kosparse.export.query_weights import has_morphemes, query_weights
+from kosparse.export.query_weights import dimensions, has_morphemes, query_weights
 from kosparse.jsonl import read_json
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 
@@ -27,6 +27,7 @@ def run(config: ExportOpensearchConfig, *, model: InPath, idf: InPath, synonyms:
         model=model,
         idf=read_json(idf),
         query_weights=query_weights(model),
+        terms=dimensions(model),
         synonyms=synonyms,
         example=_example(model),
         fusion_weight=config.fusion_weight,

@@ -6,31 +6,59 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from kosparse import progress
 from kosparse.config import PrepareBackboneConfig
+from kosparse.corpus.locations import Location
 from kosparse.jsonl import read_json, read_records
 from kosparse.records import AlignedText, Passage
 from kosparse.settings import settings
+from kosparse.steps.inputs import bring
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 
 _RECIPE = 2
 """Raised when the same inputs would give another backbone."""
-_METRICS = ("terms", "parameters", "active_terms", "probe_active", "probe_alike")
+_METRICS = ("terms", "parameters", "active_terms", "probe_active", "probe_alike", "unknown")
 
 
 @step
 def run(config: PrepareBackboneConfig, *, passages: InPath, parallel: InPath, backbone: OutPath) -> Metrics:
-    """Prune the vocabulary to the collection and give the model a calibrated output.
+    """Prune the vocabulary to the collection and give the model a calibrated output, or take a trained model as it is.
 
-    The result is kept below the cache, keyed by the text and the settings, and reused.
+    What is made anew is kept below the cache, keyed by the text and the settings, and reused.
     """
+    texts = [row.text for row in read_records(passages, Passage)]
+    reused = _take(config, texts, backbone) if config.start_from else _build(config, texts, parallel, backbone)
+    _share_vectors(backbone, texts)
+    described = read_json(backbone / "backbone.json")
+    numbers = {name: float(described[name]) for name in _METRICS if name in described}
+    return {**numbers, "reused": float(reused)}
+
+
+def _take(config: PrepareBackboneConfig, texts: Sequence[str], backbone: Path) -> bool:
+    """Start from a trained model."""
+    from kosparse.adapters.registry_mlflow import MlflowRegistry, refuse_pickles
+    from kosparse.sparse.warm_start import trained_backbone
+
+    with tempfile.TemporaryDirectory(prefix="kosparse-model-") as scratch:
+        if config.start_from.startswith("models:/"):
+            fetched = MlflowRegistry(settings().mlflow_uri).fetch(config.start_from, Path(scratch))
+            model = Location(fetched, config.start_from)
+        else:
+            model = bring(config.start_from, Path(scratch))
+        refuse_pickles(model.path)
+        trained_backbone(model, texts, backbone, units=config.units)
+    return True
+
+
+def _build(config: PrepareBackboneConfig, texts: Sequence[str], parallel: Path, backbone: Path) -> bool:
+    """Make a backbone for the collection, or take the one in the cache; whether it was there."""
     from kosparse.models import resolve
     from kosparse.sparse.backbone import build_backbone
 
-    texts = [row.text for row in read_records(passages, Passage)]
     # Headings and keywords of aligned pages are evaluation queries: body text only.
     aligned = [row for row in read_records(parallel, AlignedText) if row.source not in ("heading", "keyword")]
     more = [text for row in aligned for text in (row.ko, row.en)]
@@ -54,10 +82,7 @@ def run(config: PrepareBackboneConfig, *, passages: InPath, parallel: InPath, ba
         shutil.rmtree(kept, ignore_errors=True)
         os.replace(fresh, kept)
     shutil.copytree(kept, backbone)
-    _share_vectors(backbone, texts)
-    described = read_json(backbone / "backbone.json")
-    numbers = {name: float(described[name]) for name in _METRICS}
-    return {**numbers, "reused": float(reused)}
+    return reused
 
 
 def _share_vectors(backbone: Path, texts: Sequence[str]) -> None:
@@ -72,7 +97,8 @@ def _share_vectors(backbone: Path, texts: Sequence[str]) -> None:
 
 def _key(config: PrepareBackboneConfig, *texts: Sequence[str]) -> str:
     """Hash of everything the backbone is made from."""
-    digest = hashlib.sha256(json.dumps([_RECIPE, config.model_dump()], sort_keys=True).encode())
+    made_from = config.model_dump(exclude={"start_from"})  # with it, nothing is made
+    digest = hashlib.sha256(json.dumps([_RECIPE, made_from], sort_keys=True).encode())
     source = Path(config.model) / "config.json"
     digest.update(source.read_bytes() if source.is_file() else b"")
     for group in texts:

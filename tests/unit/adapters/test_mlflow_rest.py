@@ -7,6 +7,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from kosparse.adapters.mlflow_rest import MlflowRest, Refused, shown
+from kosparse.adapters.review_mlflow import MlflowReview
+from kosparse.adapters.tracking_mlflow import MlflowTracker
 from kosparse.errors import ServiceError
 
 
@@ -21,6 +23,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200 if healthy else self.status)
         self.end_headers()
         self.wfile.write(b"OK" if healthy else self.body)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.do_GET()
 
     def log_message(self, *_):
         """Keep the test's output quiet."""
@@ -61,6 +67,37 @@ def test_a_server_that_is_no_mlflow_is_told_apart(address, monkeypatch, body):
     _answer(monkeypatch, 200, body)
     with pytest.raises(ServiceError, match="does not answer or refuses"):
         MlflowRest(f"http://{address}").get("runs/get", run_id="1")
+
+
+def test_a_server_too_old_to_register_with_is_told_with_its_version(address, monkeypatch):
+    _answer(monkeypatch, 200, b"2.22.1")
+    with pytest.raises(ServiceError, match=r"the tracking server is MLflow 2\.22\.1") as caught:
+        MlflowTracker(f"http://{address}")
+    assert "3.0 or newer" in caught.value.fix
+
+
+@pytest.mark.parametrize("body", [b"3.17.2", b"3.0.0rc1", b"<html>404</html>"])
+def test_a_newer_server_and_one_that_does_not_say_pass(address, monkeypatch, body):
+    _answer(monkeypatch, 200, body)
+    MlflowTracker(f"http://{address}")
+
+
+def test_a_call_that_an_older_server_does_not_know_is_named_with_its_answer(address, monkeypatch):
+    _answer(monkeypatch, 404, b"<title>404 Not Found</title>")
+    with pytest.raises(ServiceError, match="registered-models/alias answered 404, and no JSON object"):
+        MlflowReview(f"http://{address}", "kosparse").set_alias("champion", "1")
+
+
+def test_a_server_that_lets_us_read_only_is_told_by_its_reason(address, monkeypatch):
+    _answer(monkeypatch, 403, b'{"error_code": "PERMISSION_DENIED", "message": "you may read"}')
+    for write in (
+        lambda: MlflowTracker(f"http://{address}").start_run("r", "r", {}),
+        lambda: MlflowReview(f"http://{address}", "kosparse").set_alias("champion", "1"),
+        lambda: MlflowReview(f"http://{address}", "kosparse").lock().__enter__(),
+    ):
+        with pytest.raises(ServiceError, match="PERMISSION_DENIED: you may read") as caught:
+            write()
+        assert "credentials" in caught.value.fix
 
 
 def test_credentials_come_from_the_address_or_the_environment(address, monkeypatch):

@@ -148,6 +148,35 @@ def test_pickled_weights_are_refused(server, tmp_path, report):
         _register(server, tmp_path / "model", "r-pickle", report)
 
 
+def test_a_name_that_somebody_elses_models_have_is_left_to_them(server, client, model, report):
+    client.create_registered_model("theirs")
+    client.create_model_version("theirs", "s3://elsewhere/model")
+    with pytest.raises(InputError, match="the name theirs is taken: it has 1 versions") as caught:
+        MlflowRegistry(server).register(
+            "r-theirs", "theirs", model, metrics={}, tags=TAGS, artifacts=[report], alias="challenger"
+        )
+    assert "register_model.name" in caught.value.fix
+    assert len(client.search_model_versions("name='theirs'")) == 1
+
+
+def test_the_folder_of_a_registered_model_comes_back_as_it_was(server, model, report, tmp_path):
+    from kosparse.export.hashing import folder_hash
+
+    version = _register(server, model, "r-fetch", report)
+    fetched = MlflowRegistry(server).fetch("models:/kosparse@challenger", tmp_path)
+    assert folder_hash(fetched) == folder_hash(model)
+    requirements = MlflowRegistry(server).requirements(f"models:/kosparse/{version.version}").split()
+    assert any(line.startswith("sentence-transformers==") for line in requirements)
+
+
+@pytest.mark.parametrize("address", ["models:/kosparse/999", "models:/kosparse@nobody", "models:/never/1"])
+def test_a_version_that_is_not_there_is_told(server, model, report, tmp_path, address):
+    _register(server, model, "r-there", report)
+    with pytest.raises(InputError, match="the registry has no such model") as caught:
+        MlflowRegistry(server).fetch(address, tmp_path)
+    assert caught.value.where == address
+
+
 def test_closing_a_run_says_how_it_ended(tracker, client):
     parent = tracker.start_run("r-end", "r-end", {})
     tracker.end_run("r-end", failed=True)

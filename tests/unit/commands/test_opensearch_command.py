@@ -36,6 +36,7 @@ def made(tmp_path_factory):
         model=run / "model",
         idf=weights,
         query_weights=weights,
+        terms=list(weights),
         synonyms=run / "synonyms",
         example=({"셀": 1.0}, {"셀": 1.0}),
         fusion_weight=0.8,
@@ -195,6 +196,20 @@ def test_an_index_with_another_mapping_is_refused_before_anything_is_sent(made, 
         with pytest.raises(InputError, match="sparse is object, not rank_features"):
             action()
     assert cluster.rows == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "theirs"),
+    [
+        ("/_index_template/kosparse", {"index_patterns": ["logs-*"], "_meta": {"team": "search"}}),
+        ("/_search/pipeline/kosparse", {"description": "theirs", "request_processors": []}),
+    ],
+)
+def test_a_template_or_pipeline_of_somebody_else_is_left_alone(made, cluster, path, theirs):
+    cluster.objects[path] = theirs
+    with pytest.raises(InputError, match=f"the name kosparse is taken: {path}"):
+        opensearch.apply(made / "bundle", INDEX, "")
+    assert cluster.objects[path] == theirs and cluster.rows == {}
 
 
 def test_a_missing_index_and_missing_synonyms_say_what_to_do(made, reach, cluster):

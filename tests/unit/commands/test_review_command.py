@@ -130,6 +130,15 @@ def test_of_two_promotions_at_once_one_waits(server, name):
         pytest.fail("it was not given back, or not taken again")
 
 
+def test_a_registered_model_of_the_locks_name_is_never_deleted(server, name, capsys):
+    lock = f"{name}.promotion-lock"
+    MlflowRest(server).post("registered-models/create", name=lock, description="ours since 2024")
+    number = register(server, name, GOOD)
+    assert main(["promote", number, "--name", name]) == 2
+    assert "is taken by a registered model" in capsys.readouterr().err
+    assert MlflowRest(server).get("registered-models/get", name=lock)["registered_model"]["description"]
+
+
 def test_what_is_not_there_is_said(server, name, capsys):
     assert main(["review", "--name", name]) == 2
     assert "challenger" in capsys.readouterr().err

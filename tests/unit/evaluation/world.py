@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 
-from kosparse.jsonl import write_json, write_lines, write_records
+from kosparse.corpus.summary import collection_hash
+from kosparse.jsonl import read_json, read_records, write_json, write_lines, write_records
 from kosparse.records import Document, Pair, Passage, Provenance, Query, Reject, SynonymEntry, TrainingQuery
+from kosparse.steps import evaluate, report
 
 TEXTS = {
     "calc/protect": "셀 보호를 설정하면 스프레드시트의 내용을 바꿀 수 없습니다.",
@@ -58,6 +61,28 @@ def write_world(folder: Path, *, real: bool = True) -> dict[str, Path]:
     paths["synonyms"].mkdir()
     write_lines(paths["synonyms"] / "synonyms.txt", ["셀, cell"])
     return paths
+
+
+def write_finished_run(folder: Path, model: Path) -> Path:
+    """Evaluate and report a model on the world, and leave a run's folder: what is registered, looked at and measured.
+
+    The embedder must be ``FakeEmbedder``.
+    """
+    paths = write_world(folder / "world")
+    summary = read_json(paths["corpus_summary"])
+    summary["sha256"] = collection_hash(read_records(paths["documents"], Document))
+    write_json(paths["corpus_summary"], summary)
+    run, tasks = folder / "20261123-120000", folder / "20261123-120000" / "outputs" / "kosparse"
+    shutil.copytree(model, tasks / "train-sparse" / "model")
+    shutil.copytree(paths["dictionary"].parent, tasks / "enhance-dictionary")
+    given = {name: paths[name] for name in evaluate.run.inputs if name != "model"}
+    results = tasks / "evaluate" / "results"
+    evaluate.run(config={"permutations": 100}, model=model, results=results, **given)
+    inputs = {name: paths[name] for name in report.run.inputs if name != "results"}
+    report.run(results=results, **inputs, **{name: tasks / "report" / name for name in report.run.outputs})
+    for name in ("documents", "passages"):
+        shutil.copyfile(paths[name], run / f"{name}.jsonl")
+    return run
 
 
 def _evaluation(folder: Path, real: bool) -> None:

@@ -48,7 +48,7 @@ def exported(request, tmp_path_factory):
     """The model's folder, and the zips."""
     folder = tmp_path_factory.mktemp(request.param)
     model = write_tiny_sparse_encoder(folder, family=request.param)
-    write_ml_commons(folder / "zips", model, query_weights(model), name="tiny", version="1.0.0")
+    write_ml_commons(folder / "zips", model, query_weights(model), name="tiny")
     return model, folder / "zips"
 
 
@@ -117,8 +117,19 @@ def test_a_token_without_a_weight_does_not_weigh_the_1_that_ml_commons_gives_unk
     weights = query_weights(exported[0])
     token = next(iter(weights))
     del weights[token]
-    write_ml_commons(tmp_path, exported[0], weights, name="tiny", version="1.0.0")
+    write_ml_commons(tmp_path, exported[0], weights, name="tiny")
     assert InCluster(tmp_path).idf[token] == WEIGHTLESS
+
+
+def test_new_query_weights_make_a_new_tokenizer_and_leave_the_encoder_as_it_is(exported, tmp_path):
+    doubled = {token: 2 * weight for token, weight in query_weights(exported[0]).items()}
+    write_ml_commons(tmp_path, exported[0], doubled, name="tiny")
+
+    def version(folder, stem):
+        return json.loads((folder / f"{stem}.json").read_text(encoding="utf-8"))["version"]
+
+    assert version(tmp_path, "sparse_encoder") == version(exported[1], "sparse_encoder")
+    assert version(tmp_path, "query_tokenizer") != version(exported[1], "query_tokenizer")
 
 
 def test_a_head_padded_beyond_the_vocabulary_gives_no_terms_without_a_name(exported):

@@ -28,6 +28,7 @@ def _write(folder, **changes):
         "model": folder / "model",
         "idf": {"▁셀": 2.0, "▁표": 1.0},
         "query_weights": {"▁셀": 2.5},
+        "terms": ["표", "셀"],
         "synonyms": folder / "synonyms",
         "example": ({"셀": 2.5, "없음": 0.0}, {"셀": 0.123456}),
         "fusion_weight": 0.25,
@@ -52,6 +53,12 @@ def test_the_bundle_holds_model_weights_synonyms_and_requests(bundle):
         "opensearch/examples/sparse_query.json",
         "opensearch/examples/sparse_query_by_text.json",
         "opensearch/examples/hybrid_query.json",
+        "opensearch/sparse_vector/index_template.json",
+        "opensearch/sparse_vector/search_pipeline.json",
+        "opensearch/sparse_vector/terms.json",
+        "opensearch/sparse_vector/examples/passage.json",
+        "opensearch/sparse_vector/examples/sparse_query.json",
+        "opensearch/sparse_vector/examples/hybrid_query.json",
     } == set(manifest["files"])
     assert json.loads((bundle / "bundle" / "idf.json").read_text(encoding="utf-8")) == {"▁셀": 2.5}
     assert json.loads((bundle / "bundle" / "corpus_idf.json").read_text(encoding="utf-8"))["▁표"] == 1.0
