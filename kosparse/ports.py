@@ -129,6 +129,17 @@ class ModelVersion:
     url: str = ""
 
 
+@dataclass(frozen=True)
+class CurvePoint:
+    """Numbers of a step that is still running."""
+
+    step: int
+    """How far it is: training steps done."""
+    seconds: float
+    """When, since the epoch."""
+    metrics: Mapping[str, float]
+
+
 class Tracker(Protocol):
     """Where runs and their metrics are kept (MLflow)."""
 
@@ -139,7 +150,15 @@ class Tracker(Protocol):
     def log_step(
         self, run_id: str, step: str, params: Mapping[str, Any], metrics: Mapping[str, float], seconds: float
     ) -> None:
-        """Log one step as a run nested below the parent."""
+        """Log one step as a run nested below the parent: the one its points went to, where there are any."""
+        ...
+
+    def log_points(self, run_id: str, step: str, points: Sequence[CurvePoint]) -> None:
+        """Draw curves of a step that is still running, in a nested run that ``log_step`` will end."""
+        ...
+
+    def fail_step(self, run_id: str, step: str) -> None:
+        """End the nested run of a step that failed, if points have opened one."""
         ...
 
     def steps(self, run_id: str) -> dict[str, dict[str, float]]:

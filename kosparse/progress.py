@@ -66,6 +66,8 @@ class Bar:
 
     def __init__(self, what: str, total: int | None, unit: str = "it") -> None:
         self.what, self.total, self.unit, self.done = what, total, unit, 0
+        self.detail = ""
+        """Shown behind the rate: what else is worth knowing right now."""
         self._started = self._shown = time.monotonic()
         self._draw = not os.environ.get("KOSPARSE_EVENTS") and sys.stderr.isatty()
 
@@ -85,16 +87,18 @@ class Bar:
 
     def _report(self, now: float) -> None:
         seconds = max(now - self._started, 1e-9)
-        emit("progress", what=self.what, done=self.done, total=self.total, unit=self.unit, seconds=round(seconds, 2))
+        shown: dict[str, Any] = {"what": self.what, "done": self.done, "total": self.total, "unit": self.unit}
+        emit("progress", **shown, seconds=round(seconds, 2), detail=self.detail)
         if self._draw:
-            print("\r" + describe(self.what, self.done, self.total, self.unit, seconds), end="", file=sys.stderr)
+            # The line before may have been longer: what is left of it is cleared.
+            print(f"\r{describe(**shown, seconds=seconds, detail=self.detail)}\033[K", end="", file=sys.stderr)
 
 
-def describe(what: str, done: int, total: int | None, unit: str, seconds: float) -> str:
+def describe(what: str, done: int, total: int | None, unit: str, seconds: float, detail: str = "") -> str:
     """One line of progress: ``queries 12/80 passages, 1.4/s, 0:48 left``."""
     rate = done / seconds if seconds > 0 else 0.0
     text = f"{what} {done:,}" + (f"/{total:,}" if total else "") + f" {unit}, {rate:,.1f}/s"
     if total and rate > 0 and done < total:
         left = int((total - done) / rate)
         text += f", {left // 60}:{left % 60:02d} left"
-    return text
+    return f"{text}, {detail}" if detail else text

@@ -66,7 +66,9 @@ class Board:
             case "started":
                 state.status, state.started = "running", event["time"]
             case "progress":
-                state.progress = describe(event["what"], event["done"], event["total"], event["unit"], event["seconds"])
+                state.progress = describe(
+                    event["what"], event["done"], event["total"], event["unit"], event["seconds"], event["detail"]
+                )
             case "finished":
                 state.status, state.seconds, state.metrics = "done", event["seconds"], event["metrics"]
             case "failed":

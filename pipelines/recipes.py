@@ -68,6 +68,7 @@ RECIPES: dict[str, Overrides] = {
             "max_seconds": 14400,
             "max_steps": 50000,
             "learning_rate": 2e-5,
+            "rounds": 4,
             "checkpoint_seconds": 600,
         },
         "serve_llm": {"model": "openai/gpt-oss-20b", "quantization": "mxfp4", "max_model_length": 8192},

@@ -14,7 +14,9 @@ import httpx
 
 from kosparse.errors import ServiceError
 
-_CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 60.0
+_CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 60.0
+"""What a client waits for an answer, unless it is told otherwise."""
 _ATTEMPTS = 3
 _OLDEST = (3, 0)
 """Of the server: models are logged as MLflow 3 keeps them, on their own and not as files of a run."""
@@ -37,12 +39,13 @@ class MlflowRest:
 
     Args:
         uri: Address of the server, ``http://`` or ``https://``.
+        patience: Seconds to wait for an answer.
 
     Raises:
         ServiceError: It is no address, or nobody answers there.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, patience: float = ANSWER_SECONDS) -> None:
         self.uri = uri.rstrip("/")
         if not self.uri.startswith(("http://", "https://")):
             raise ServiceError(
@@ -56,7 +59,7 @@ class MlflowRest:
                 headers=_bearer(),
                 auth=_basic(),
                 verify=_verify(),
-                timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+                timeout=httpx.Timeout(patience, connect=_CONNECT_SECONDS),
                 transport=httpx.HTTPTransport(retries=_ATTEMPTS - 1, verify=_verify()),
             )
             self._client.get("health", timeout=_CONNECT_SECONDS)  # any answer at all will do

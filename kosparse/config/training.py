@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kosparse.config.base import StepConfig
 
@@ -25,6 +25,12 @@ class PrepareBackboneConfig(StepConfig):
     start_from: str = ""
     """A trained model to go on from, instead of ``model``: a folder, ``s3://bucket/prefix``, or a registered version
     such as ``models:/kosparse@champion``. Layers, pieces, units and longest input are then that model's."""
+    adapt_steps: int = Field(default=0, ge=0)
+    """Steps of masked language modelling on the collection, and of translation language modelling on parallel text,
+    before the output is made; 0 leaves the encoder as it is."""
+    adapt_seconds: float = Field(default=300.0, gt=0)
+    """Adaptation ends then, whatever its steps."""
+    adapt_learning_rate: float = Field(default=5e-5, gt=0)
 
 
 class MineNegativesConfig(StepConfig):
@@ -65,6 +71,8 @@ class TrainSparseConfig(StepConfig):
     max_seconds: float = Field(default=240.0, gt=0)
     checkpoint_seconds: float = Field(default=120.0, ge=0)
     """Between two checkpoints; 0 keeps one after every step."""
+    curve_seconds: float = Field(default=5.0, ge=0)
+    """Between two points of the live curves, in MLflow and in the progress line; 0 draws one for every step."""
     max_steps: int = Field(default=300, ge=0)
     """0 keeps the calibrated backbone as it is, held at ``active_dims``."""
     batch_size: int = Field(default=16, ge=1)
@@ -72,6 +80,16 @@ class TrainSparseConfig(StepConfig):
     query_learning_rate: float = Field(default=3e-3, ge=0)
     temperature: float = Field(default=20.0, gt=0)
     """Teacher scores in [0, 1] are multiplied by this before the softmax."""
+    kl_weight: float = Field(default=1.0, ge=0)
+    """Of the KL divergence from the teacher's ranking."""
+    margin_mse_weight: float = Field(default=0.0, ge=0)
+    """Of MarginMSE: the distance of the own passage to each other one should be the teacher's (2010.02666)."""
+    info_nce_weight: float = Field(default=0.0, ge=0)
+    """Of InfoNCE: the own passage against those of the batch's other queries and the hard negatives (1807.03748)."""
+    negatives_per_query: int = Field(default=4, ge=0)
+    """Hard negatives of each query in a step, drawn from the mined ones: with ``train="all"``, and for InfoNCE."""
+    rounds: int = Field(default=1, ge=1)
+    """Parts of the training; between two, the hard negatives are mined anew by the model's own ranking (2007.00808)."""
     active_dims: float = Field(default=150.0, ge=0)
     """Mean active dimensions per passage, held within 10 %; 0 leaves them to ``flops_weight`` alone."""
     flops_weight: float = Field(default=3e-3, ge=0)
@@ -87,6 +105,11 @@ class TrainSparseConfig(StepConfig):
     what is learnt from it, stays the same."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """With ``train="all"``: ``bf16`` multiplies in half precision; weights and optimizer stay in single."""
+    gradient_checkpointing: bool = False
+    """With ``train="all"``: hold what goes into each layer alone and compute the layer again on the way back: less
+    memory, more time, the same result."""
+    optimizer: Literal["adamw", "adamw_8bit"] = "adamw"
+    """``adamw_8bit`` holds its state in a quarter of the memory, where bitsandbytes can."""
     synthetic_share: float = Field(default=0.33, ge=0, le=1)
     """Share of a batch drawn from synthetic pairs; the rest are pseudo-queries."""
     real_share: float = Field(default=0.25, ge=0, le=1)
@@ -94,3 +117,19 @@ class TrainSparseConfig(StepConfig):
     real_label_weight: float = Field(default=0.5, ge=0, le=1)
     """As ``label_weight``, for real queries: somebody judged their passage relevant."""
     device: str = "auto"
+
+    @model_validator(mode="after")
+    def _learns(self) -> Self:
+        if not self.kl_weight + self.margin_mse_weight + self.info_nce_weight:
+            raise ValueError("nothing to learn from: set kl_weight, margin_mse_weight or info_nce_weight above 0")
+        if self.rounds > 1 and not self.uses_negatives:
+            raise ValueError(
+                "rounds change nothing where no step looks at hard negatives: set negatives_per_query above 0, and "
+                'train="all" or info_nce_weight above 0'
+            )
+        return self
+
+    @property
+    def uses_negatives(self) -> bool:
+        """Whether a step looks at hard negatives: ``head`` with the divergence alone ranks all passages anyway."""
+        return self.negatives_per_query > 0 and (self.train == "all" or self.info_nce_weight > 0)

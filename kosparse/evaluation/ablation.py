@@ -54,6 +54,9 @@ VARIANTS: dict[str, Variant] = {
     "no_dictionary": Variant("without the dictionary", {"dictionary_weight": 0.0}, dictionary="none"),
     "mined_dictionary": Variant("dictionary not verified", dictionary="mined"),
     "no_distillation": Variant("own passage as the only target", {"label_weight": 1.0}),
+    "with_margin_mse": Variant("MarginMSE beside the divergence", {"margin_mse_weight": 1.0}),
+    "with_info_nce": Variant("InfoNCE beside the divergence", {"info_nce_weight": 0.1}),
+    "with_own_negatives": Variant("the same, negatives mined anew twice", {"info_nce_weight": 0.1, "rounds": 3}),
 }
 
 

@@ -29,6 +29,13 @@ def best(scores: NDArray[np.float32], depth: int, above: float = -np.inf) -> NDA
     return found[np.argsort(-scores[found], kind="stable")][:depth]
 
 
+def blocks(queries: int, passages: int) -> Iterator[slice]:
+    """Slices of so many queries, small enough for their scores over all passages to be held."""
+    size = max(1, min(_BLOCK, _SCORES // max(passages, 1)))
+    for start in range(0, queries, size):
+        yield slice(start, min(start + size, queries))
+
+
 class BestPassage:
     """Turns passage scores into document scores: a document scores as its best passage.
 
@@ -67,10 +74,8 @@ def rank(
     if not len(document_ids):
         return {query_id: [] for query_id in query_ids}
     to_documents = BestPassage(document_ids)
-    size = max(1, min(_BLOCK, _SCORES // len(document_ids)))
     run: Run = {}
-    for start in range(0, len(query_ids), size):
-        block = slice(start, min(start + size, len(query_ids)))
+    for block in blocks(len(query_ids), len(document_ids)):
         for query_id, row in zip(query_ids[block], to_documents(score(block)), strict=True):
             run[query_id] = [(to_documents.ids[at], float(row[at])) for at in best(row, depth, above)]
     return run

@@ -20,6 +20,8 @@ class ActiveDims:
 
     def __init__(self, target: float) -> None:
         self.target = target
+        self.found = 0.0
+        """Mean active dimensions before the last correction: how far they had drifted."""
         self._told = False
 
     def hold(self, student: Student) -> float:
@@ -28,6 +30,7 @@ class ActiveDims:
         A target nobody can meet is met as nearly as can be, and a line says so.
         """
         margins = student.margins()
+        self.found = margins.active
         if not self.target or not margins.logits.numel():
             return margins.active
         wanted = round((self.target - margins.fixed) / margins.share)

@@ -22,6 +22,7 @@ from kosparse.errors import InputError
 from kosparse.jsonl import read_json, write_json
 from kosparse.ports import Vectors
 from kosparse.progress import note
+from kosparse.sparse.adaptation import Adaptation, adapt
 from kosparse.sparse.dense_rows import dense_rows
 from kosparse.sparse.head import find_head, set_output
 from kosparse.sparse.morpheme_head import Saturation, calibrated_head, prior, save_head
@@ -37,7 +38,7 @@ _SAMPLE = 2000
 def build_backbone(
     location: str | Path,
     passages: Sequence[str],
-    more: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
     folder: Path,
     *,
     cache: Path,
@@ -46,13 +47,14 @@ def build_backbone(
     max_length: int,
     active_quantile: float,
     units: Literal["morphemes", "pieces"],
+    adaptation: Adaptation | None = None,
 ) -> dict[str, float]:
     """Write a masked language model folder, with a head over morphemes beside it if asked; return what became of it.
 
     Args:
         location: Hub id or folder of an encoder or a masked language model.
         passages: The collection, which the output is calibrated on.
-        more: Further text whose word pieces are kept.
+        pairs: Texts that say the same in Korean and English; their word pieces are kept, and adaptation reads them.
         folder: Where to write; must not exist.
         cache: Folder where encoder states are kept; training reads the same ones again.
         layers: Encoder layers kept, counted from the input.
@@ -60,15 +62,18 @@ def build_backbone(
         max_length: Longest input, special tokens included.
         active_quantile: Share of logits that start at or below zero; pieces only.
         units: Of the sparse space.
+        adaptation: Masked language modelling on the collection before anything else; none by default.
 
     Returns:
-        ``terms``, ``parameters``, ``active_terms`` (mean per passage before training).
+        ``terms``, ``parameters``, ``active_terms`` (mean per passage before training), the probe's figures, and the
+        losses of ``adapt`` where it was asked for.
 
     Raises:
-        InputError: The model cannot be loaded, has no head we know, or there is no text to make units of.
+        InputError: The model cannot be loaded, adapted, has no head we know, or there is no text to make units of.
     """
     from transformers import AutoModelForMaskedLM
 
+    torch.manual_seed(0)  # A head that the model lacks is drawn: alike in every process.
     try:
         model = AutoModelForMaskedLM.from_pretrained(str(location), dtype=torch.float32)
     except (OSError, ValueError) as error:
@@ -77,11 +82,15 @@ def build_backbone(
             where=str(location),
             fix="Give a folder or hub id of a BERT-like encoder, or packaged:multilingual-e5-small.",
         ) from error
+    more = [text for pair in pairs for text in pair]
     tokenizer_json, kept = _tokenizer(location, [*passages, *more], prune_vocabulary)
     _cut(model, kept, layers)
     folder.mkdir(parents=True)
     prefix, query_prefix = _prefixes(location)
     tokenizer = _save_tokenizer(folder, location, with_prefix(tokenizer_json, prefix), max_length)
+    adapted = {}
+    if adaptation is not None and adaptation.steps:
+        adapted = adapt(model, kept, tokenizer, passages, pairs, adaptation)
     model.eval()
     sample = list(passages[:: max(1, len(passages) // _SAMPLE)])[:_SAMPLE]
     body = body_fingerprint(model, tokenizer)
@@ -102,6 +111,7 @@ def build_backbone(
         "active_terms": active,
         "probe_active": probe.active_before,
         "probe_alike": probe.alike_before,
+        **adapted,
     }
     described = {"source": Path(location).name, "units": units, "max_length": max_length}
     write_json(folder / "backbone.json", {**described, **numbers})

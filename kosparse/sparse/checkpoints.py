@@ -116,25 +116,16 @@ class Checkpoints:
         """The state of one file, downloaded where need be; None, and a line that says why, when it cannot be used."""
         path = self.folder / name
         try:
-            if not path.is_file():
+            if not _whole(path) and name in self._remote():
                 bucket, prefix = self._place()
                 assert self.store is not None
                 self.store.download(bucket, f"{prefix}{name}", path)
-            if _hash(path) not in name:
+            if not _whole(path):
                 raise ValueError("it is not whole")
             found = torch.load(path, map_location="cpu", weights_only=True)
             if found["origin"] != self.origin:
                 raise ValueError("it belongs to another training")
-        except (
-            KosparseError,
-            OSError,
-            RuntimeError,
-            ValueError,
-            LookupError,
-            TypeError,
-            EOFError,
-            PickleError,
-        ) as error:
+        except _UNUSABLE as error:
             why = str(error).splitlines()[0] if str(error) else type(error).__name__
             note(f"checkpoint {name} is left out: {why}")
             return None
@@ -188,6 +179,11 @@ def _newest(names: Iterable[str]) -> list[str]:
     """Names of checkpoints, highest step first."""
     found = [name for name in names if _NAME.fullmatch(name)]
     return sorted(found, reverse=True)
+
+
+def _whole(path: Path) -> bool:
+    """Whether a file is there and holds what its name says."""
+    return path.is_file() and _hash(path) in path.name
 
 
 def _hash(path: Path) -> str:

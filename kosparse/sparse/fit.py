@@ -21,6 +21,7 @@ from kosparse.sparse import distributed
 from kosparse.sparse.backbone import body_fingerprint, load_backbone
 from kosparse.sparse.checkpoints import Checkpoints, fingerprint
 from kosparse.sparse.closed_form import DenseTeacher, fitted_rows
+from kosparse.sparse.curves import Curves
 from kosparse.sparse.full_student import FullStudent, PieceNetwork
 from kosparse.sparse.head import find_head
 from kosparse.sparse.head_student import HeadStudent
@@ -35,6 +36,9 @@ from kosparse.sparse.training_set import TrainingSet
 from kosparse.sparse.warm_start import learnt_query_weights
 from kosparse.sparse.wishes import dictionary_wishes
 
+_INDIFFERENT = {"max_seconds", "checkpoint_seconds", "curve_seconds", "device", "micro_batch", "gradient_checkpointing"}
+"""Settings that do not change what is learnt."""
+
 
 def fit(
     config: TrainSparseConfig,
@@ -48,6 +52,7 @@ def fit(
     cache: Path,
     teacher: DenseTeacher | None = None,
     checkpoints: Checkpoints | None = None,
+    curves: Curves | None = None,
 ) -> tuple[Trained, int]:
     """Train and write a model folder; one over word pieces loads in plain sentence-transformers.
 
@@ -65,6 +70,7 @@ def fit(
         teacher: Vectors of the queries and passages of ``data``; rows over morphemes are first fitted to them, but
             for those of a trained model.
         checkpoints: Where an interrupted training is found again.
+        curves: Where what the training is doing can be seen.
 
     Returns:
         How training went, and how many passages the dictionary asks something of.
@@ -102,20 +108,22 @@ def fit(
         document = MorphemeDocument(network, tokenizer, names, average, head)
         if config.train == "all":
             learning = MorphemeNetwork(document.to(_device(config)).eval(), pieces(), own)
+            _spare_memory(config, network)
             student = FullStudent(learning, start, wishes, config)
         else:
             student = MorphemeStudent(head, states(), own, start, wishes, config.seed, cache)
-        trained = _train(config, data, student, asked, checkpoints)
+        trained = _train(config, data, student, asked, checkpoints, curves)
         query = student.finish(head)
         if not distributed.rank():
             save_morpheme_model(folder, document.cpu(), query)
     else:
         if config.train == "all":
             whole = PieceNetwork(network.to(_device(config)).eval(), pieces(), tokenizer.pad_token_id)
+            _spare_memory(config, network)
             student = FullStudent(whole, start, wishes, config)
         else:
             student = HeadStudent(find_head(network), states(), start, wishes, config.seed)
-        trained = _train(config, data, student, asked, checkpoints)
+        trained = _train(config, data, student, asked, checkpoints, curves)
         query = student.finish(network)
         if not distributed.rank():
             save_sparse_model(folder, backbone, network.cpu(), query)
@@ -153,14 +161,15 @@ def _train(
     student: Student,
     asked: Sequence[Terms],
     checkpoints: Checkpoints | None,
+    curves: Curves | None,
 ) -> Trained:
     with _one_thread(config):
-        return Trainer(config, data, student, asked, checkpoints).run()
+        return Trainer(config, data, student, asked, checkpoints, curves).run()
 
 
 def _origin(config: TrainSparseConfig, data: TrainingSet, backbone: Path, *more: Any) -> str:
     """What a training is made from, but for how long it may take and where it runs."""
-    settled = config.model_dump(exclude={"max_seconds", "checkpoint_seconds", "device", "micro_batch"})
+    settled = config.model_dump(exclude=_INDIFFERENT)
     idf, boosts, entries, teacher = more
     return fingerprint(
         {
@@ -174,6 +183,26 @@ def _origin(config: TrainSparseConfig, data: TrainingSet, backbone: Path, *more:
             "dense": [] if teacher is None else [teacher.queries.tobytes(), teacher.passages.tobytes()],
         }
     )
+
+
+def _spare_memory(config: TrainSparseConfig, network: Any) -> None:
+    """Gradient checkpointing (Chen et al. 2016, 1604.06174), when it is asked for."""
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    if not config.gradient_checkpointing:
+        return
+    try:
+        network.gradient_checkpointing_enable({"use_reentrant": False})
+    except ValueError as error:
+        raise ConfigError(
+            f"this backbone cannot do with less memory: {error}",
+            where="train_sparse.gradient_checkpointing",
+            fix="Set it to false, and lower train_sparse.micro_batch instead.",
+        ) from error
+    for module in network.modules():
+        if isinstance(module, GradientCheckpointingLayer):
+            # transformers looks at the layer's own flag; its parts stay as they are, so that nothing is dropped out.
+            module.training = True
 
 
 def _device(config: TrainSparseConfig) -> str:

@@ -7,17 +7,18 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix, vstack
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from kosparse.config import TrainSparseConfig
-from kosparse.progress import note
+from kosparse.progress import note, track
 from kosparse.sparse import distributed
 from kosparse.sparse.activation import activate
 from kosparse.sparse.fused_head import max_logits
 from kosparse.sparse.head import find_head
 from kosparse.sparse.regularizers import flops
-from kosparse.sparse.student import MARGIN, Margins, Terms, presence
+from kosparse.sparse.student import ENCODED, MARGIN, Margins, Terms, presence
 from kosparse.sparse.wishes import Wishes
 
 _CHECKED = 128
@@ -130,8 +131,7 @@ class FullStudent:
 
     def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See ``Student.scores``."""
-        own = self._read(distributed.share(passages))
-        self._passages, self._logits = list(passages), distributed.gather(own, len(passages))
+        self._passages, self._logits = list(passages), self._shared(passages)
         weights = activate(self._logits)
         everything = np.arange(len(self.query))
         return (presence(queries, everything) * torch.relu(self.query)) @ weights.T, flops(weights)
@@ -146,11 +146,18 @@ class FullStudent:
         return self.wishes.hinge(weights, terms, list(lines), MARGIN, rows=range(len(lines)))
 
     @torch.no_grad()
+    def vectors(self) -> tuple[csr_matrix, Tensor]:
+        """See ``Student.vectors``."""
+        every = range(len(self.network))
+        parts = [every[at : at + ENCODED] for at in every[::ENCODED]]
+        blocks = [csr_matrix(activate(self._shared(part)).numpy()) for part in track(parts, "encoding")]
+        return csr_matrix(vstack(blocks)), self.query.detach().relu()
+
+    @torch.no_grad()
     def margins(self) -> Margins:
         """Of passages spread over the collection."""
         sample = list(range(0, len(self.network), max(1, len(self.network) // _CHECKED)))[:_CHECKED]
-        logits = distributed.gather(self._read(distributed.share(sample)), len(sample))
-        return self.network.margins(logits, sample)
+        return self.network.margins(self._shared(sample), sample)
 
     def shift(self, amount: float) -> None:
         """Raise the bar for the passages to come."""
@@ -181,6 +188,10 @@ class FullStudent:
     def finish(self, network: Any) -> Tensor:
         """The network is trained already; return the query weights."""
         return self.query.detach().relu()
+
+    def _shared(self, passages: Sequence[int]) -> Tensor:
+        """Logits of some passages, each read by one of the processes: shape [len(passages), terms]."""
+        return distributed.gather(self._read(distributed.share(passages)), len(passages))
 
     def _read(self, passages: Sequence[int]) -> Tensor:
         """Logits of some passages, read again on the way back: shape [len(passages), terms]."""

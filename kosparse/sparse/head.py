@@ -97,21 +97,23 @@ def set_output(model: Any, head: Head, rows: Tensor, bias: Tensor) -> Head:
 
 
 @torch.no_grad()
-def make_linear(head: Head, weight: Tensor, center: Tensor) -> None:
+def make_linear(model: Any, head: Head, weight: Tensor, center: Tensor) -> None:
     """Make the transform (nearly) linear: state -> layer-normalised ``weight @ (state - center)``.
 
     GELU is the identity far above zero, so a bias shifts every input up there; the layer norm, which
     removes the mean, takes the shift out again.
 
     Args:
-        head: Changed in place.
+        model: A masked language model; one without a bias there, as ModernBERT is, gets it.
+        head: Its head, changed in place.
         weight: Shape [hidden, hidden].
         center: Shape [hidden].
     """
     shift = 12.0
     head.dense.weight.copy_(weight)
-    bias = shift - weight @ center
-    head.dense.bias.copy_(bias)
+    if head.dense.bias is None:
+        model.config.classifier_bias = True
+    head.dense.bias = nn.Parameter(shift - weight @ center)
     head.norm.weight.fill_(1.0)
     if head.norm.bias is not None:
         head.norm.bias.zero_()

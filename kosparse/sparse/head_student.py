@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix, hstack
 from torch import Tensor
 
 from kosparse.config import TrainSparseConfig
@@ -14,7 +15,7 @@ from kosparse.sparse.head import Head, find_head, set_output
 from kosparse.sparse.head_model import UNFOLLOWED, HeadModel
 from kosparse.sparse.regularizers import flops
 from kosparse.sparse.states import EncoderStates
-from kosparse.sparse.student import MARGIN, REGULARIZED, SAMPLED, Margins, Terms, presence
+from kosparse.sparse.student import ENCODED, MARGIN, REGULARIZED, SAMPLED, Margins, Terms, presence
 from kosparse.sparse.winners import find_winners
 from kosparse.sparse.wishes import Wishes
 
@@ -70,6 +71,13 @@ class HeadStudent:
             return torch.zeros(())
         terms = np.unique(np.concatenate([self.wishes.terms_of(passage) for passage in wanting]))
         return self.wishes.hinge(self.model.weights(terms), terms, wanting, MARGIN)
+
+    @torch.no_grad()
+    def vectors(self) -> tuple[csr_matrix, Tensor]:
+        """See ``Student.vectors``."""
+        every = np.arange(self.vocabulary)
+        blocks = [csr_matrix(self.model.weights(every[at : at + ENCODED]).numpy()) for at in every[::ENCODED]]
+        return csr_matrix(hstack(blocks)), self.model.query.detach().relu()
 
     @torch.no_grad()
     def margins(self) -> Margins:

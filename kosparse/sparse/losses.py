@@ -21,6 +21,39 @@ def kl_divergence(student: Tensor, target: Tensor) -> Tensor:
     return (-(target * log_student).sum(dim=1) - entropy).mean()
 
 
+def margin_mse(student: Tensor, teacher: Tensor, positives: Tensor) -> Tensor:
+    """MarginMSE: mean of ``((s+ - s-) - (t+ - t-)) ** 2`` over the other passages (Hofstätter et al. 2020, 2010.02666).
+
+    A query whose positive the teacher did not score has no margins and is left out.
+
+    Args:
+        student: Scores, shape [queries, passages].
+        teacher: Scores in the same unit, not finite where the teacher gave none, same shape.
+        positives: Column of each query's own passage: shape [queries].
+
+    Returns:
+        A scalar >= 0; 0 when the teacher knows no margin.
+    """
+    own = positives[:, None]
+    distance = (student.gather(1, own) - student) - (teacher.gather(1, own) - teacher)
+    known = distance.isfinite().scatter(1, own, False)
+    return distance[known].square().sum() / known.sum().clamp(min=1)
+
+
+def info_nce(scores: Tensor, positives: Tensor, candidates: Tensor) -> Tensor:
+    """InfoNCE: mean of ``-log(exp(s+) / sum of exp(s))`` over the candidates (van den Oord et al. 2018, 1807.03748).
+
+    Args:
+        scores: Shape [queries, passages].
+        positives: Column of each query's own passage: shape [queries].
+        candidates: Whether a passage is ranked for a query; the positive is: bool, same shape as ``scores``.
+
+    Returns:
+        A scalar >= 0.
+    """
+    return torch.nn.functional.cross_entropy(scores.masked_fill(~candidates, -torch.inf), positives)
+
+
 def teacher_target(
     passages: Tensor, scores: Tensor, width: int, *, temperature: float, positives: Tensor, label_weight: Tensor
 ) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix, vstack
 from torch import Tensor, nn
 
 from kosparse.config import TrainSparseConfig
@@ -18,7 +19,7 @@ from kosparse.sparse.morpheme_head import MorphemeHead, prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.regularizers import flops
 from kosparse.sparse.states import EncoderStates
-from kosparse.sparse.student import MARGIN, REGULARIZED, Margins, Terms, presence
+from kosparse.sparse.student import ENCODED, MARGIN, REGULARIZED, Margins, Terms, presence
 from kosparse.sparse.wishes import Wishes
 
 _CHECKED = 256
@@ -84,6 +85,13 @@ class MorphemeStudent:
             return torch.zeros(())
         terms = np.unique(np.concatenate([self.wishes.terms_of(passage) for passage in wanting]))
         return self.wishes.hinge(activate(self._logits(terms)), terms, wanting, MARGIN)
+
+    @torch.no_grad()
+    def vectors(self) -> tuple[csr_matrix, Tensor]:
+        """See ``Student.vectors``."""
+        every, starts = np.arange(self.units), range(0, len(self.peak), ENCODED)
+        blocks = [csr_matrix(activate(self._logits(every, slice(at, at + ENCODED))).numpy()) for at in starts]
+        return csr_matrix(vstack(blocks)), self.query.detach().relu()
 
     @torch.no_grad()
     def margins(self) -> Margins:

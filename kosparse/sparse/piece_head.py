@@ -57,7 +57,7 @@ def calibrate(model: Any, rows: Tensor, states: EncoderStates, quantile: float) 
     """
     center = torch.from_numpy(states.values.astype(np.float32)).mean(0)
     head = find_head(model)
-    make_linear(head, torch.eye(rows.shape[1]), center)
+    make_linear(model, head, torch.eye(rows.shape[1]), center)
     head = set_output(model, head, rows, torch.zeros(len(rows)))
     best = torch.empty(len(states), len(rows))
     for text in track(range(len(states)), "calibrating", unit="passages"):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from kosparse.config import TrainSparseConfig
@@ -19,6 +20,8 @@ REGULARIZED = 256
 """Dimensions drawn per step to estimate the FLOPS of all."""
 SAMPLED = 600
 """Dimensions drawn once to count the active ones."""
+ENCODED = 256
+"""Passages, or dimensions, whose weights are held densely at once."""
 MARGIN = 0.5
 """Weight from which on nothing more is asked of a translation."""
 
@@ -53,6 +56,10 @@ class Student(Protocol):
 
     def dictionary(self, passages: Sequence[int]) -> Tensor:
         """Penalty for verified translations that are not active."""
+        ...
+
+    def vectors(self) -> tuple[csr_matrix, Tensor]:
+        """Weights as they are now: of all passages, shape [passages, terms], and of the query side, shape [terms]."""
         ...
 
     def margins(self) -> Margins:

@@ -1,7 +1,8 @@
 """Distil the teachers into the sparse encoder.
 
 The student ranks all passages for each query of a batch; the loss is the KL divergence from the
-teacher's ranking, plus FLOPS for sparsity and a hinge for the dictionary. Passages of the validation
+teacher's ranking, MarginMSE or InfoNCE, as the settings say, plus FLOPS for sparsity and a hinge for the dictionary.
+Between two rounds the hard negatives are mined anew by the student's own ranking. Passages of the validation
 split are held out: the state that comes closest to the teacher on their synthetic and pseudo-queries is kept.
 Finding the passage a pseudo-query was cut from would reward its own words alone. No real query is looked at.
 """
@@ -22,10 +23,14 @@ from kosparse.errors import KosparseError, ResourceError
 from kosparse.progress import Bar, note
 from kosparse.sparse import distributed
 from kosparse.sparse.active_dims import ActiveDims
-from kosparse.sparse.batches import Batches
+from kosparse.sparse.batches import Batch, Batches
 from kosparse.sparse.checkpoints import Checkpoints
+from kosparse.sparse.curves import Curves
 from kosparse.sparse.full_student import out_of_memory
 from kosparse.sparse.losses import kl_divergence
+from kosparse.sparse.objective import ranking_losses, total
+from kosparse.sparse.optimizer import open_optimizer
+from kosparse.sparse.remining import own_negatives
 from kosparse.sparse.student import Student, Terms
 from kosparse.sparse.training_set import TrainingSet
 
@@ -57,6 +62,7 @@ class Trainer:
         student: What learns. It is changed in place and left in its best state.
         units: The distinct units of each query.
         checkpoints: Where the training is kept while it runs, and found again.
+        curves: Where what it is doing can be seen; in the progress line alone by default.
 
     Raises:
         InputError: No query is left to train on.
@@ -69,12 +75,14 @@ class Trainer:
         student: Student,
         units: Sequence[Terms],
         checkpoints: Checkpoints | None = None,
+        curves: Curves | None = None,
     ) -> None:
         self.config, self.data, self.student, self.units = config, data, student, units
         self.batches, self.checkpoints = Batches(config, data, units), checkpoints
+        self.curves = curves or Curves(config.curve_seconds)
         groups = student.groups(config)
         self.parameters = [parameter for group in groups for parameter in group["params"]]
-        self.optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
+        self.optimizer = open_optimizer(config.optimizer, groups)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.scale, self.first_loss = 1.0, 0.0
         self.active = ActiveDims(config.active_dims)
@@ -98,10 +106,14 @@ class Trainer:
         bar.advance(result.steps)
         while result.steps < config.max_steps and not distributed.any_of(result.seconds >= config.max_seconds):
             self._decay(result.steps / config.max_steps)
-            parts = self._step()
+            batch = self.batches.draw()
+            parts = self._step(batch)
             result.steps += 1
             if result.steps % _HOLD_EVERY == 0:
                 self.active.hold(self.student)
+            self._mine()
+            self._show(parts, len(batch.queries))
+            bar.detail = self.curves.line
             bar.advance()
             result.seconds = time.monotonic() - started
             if result.steps % between == 0:
@@ -110,32 +122,44 @@ class Trainer:
                 self._save()
                 saved = time.monotonic()
         bar.close()
+        self.curves.flush()
         if self._validate({}) > self.best:
             self._put(self.kept)
             note("an earlier state was closer to the teacher on held-out queries and is kept")
         result.active_dims = self.active.hold(self.student)
         return result
 
-    def _step(self) -> dict[str, float]:
+    def _step(self, batch: Batch) -> dict[str, float]:
         """One optimizer step; the parts of the loss."""
-        chosen = self.batches.draw()
-        parts = self._backward(chosen)
+        parts = self._backward(batch)
         self.student.share_gradients()
         norm = float(nn.utils.clip_grad_norm_(self.parameters, 1.0))
         if not math.isfinite(norm):
-            raise self._failure(f"the gradient is {norm}", chosen)
+            raise self._failure(f"the gradient is {norm}", batch)
         self.optimizer.step()
         return {name: round(value, 5) for name, value in parts.items()}
 
-    def _backward(self, chosen: Sequence[int]) -> dict[str, float]:
+    def _mine(self) -> None:
+        """At the end of a round, let the student's own ranking say what is hard."""
+        each = -(-self.config.max_steps // self.config.rounds)
+        if self.config.rounds > 1 and self.result.steps % each == 0 and self.result.steps < self.config.max_steps:
+            self.active.hold(self.student)
+            self.batches.negatives = own_negatives(self.student, self.data, self.units, self.batches.learnt)
+            note(f"hard negatives of {len(self.batches.negatives)} queries were mined by the model's own ranking")
+
+    def _show(self, parts: dict[str, float], examples: int) -> None:
+        """Add a step to the curves."""
+        rate, active = self.optimizer.param_groups[0]["lr"], self.active.found
+        self.curves.take(self.result.steps, parts, examples=examples, active_dims=active, learning_rate=rate)
+
+    def _backward(self, batch: Batch) -> dict[str, float]:
         """Gradients of one batch; the parts of its loss. What memory cannot hold at once is read in smaller parts."""
-        passages = self.batches.passages(chosen)
         while True:
             short = False
             try:
                 self.optimizer.zero_grad()
-                parts = self._loss(chosen, passages)
-                self._check({name: float(value.detach()) for name, value in parts.items()}, chosen)
+                parts = self._loss(batch)
+                self._check({name: float(value.detach()) for name, value in parts.items()}, batch)
                 parts["loss"].backward()
             except RuntimeError as error:
                 if not out_of_memory(error):
@@ -146,43 +170,45 @@ class Trainer:
             if not self.student.read_less():
                 raise ResourceError(
                     "there is too little memory for a training step",
-                    where=self._place(chosen),
+                    where=self._place(batch),
                     fix="Lower train_sparse.batch_size or passages_per_query, or shorten prepare_backbone.max_length.",
                 )
 
-    def _loss(self, chosen: Sequence[int], passages: Sequence[int]) -> dict[str, Tensor]:
-        scores, sparsity = self.student.scores([self.units[query] for query in chosen], passages)
-        kl = kl_divergence(self.scale * scores, self.batches.target(chosen, passages))
-        wishes = self.student.dictionary(passages)
-        loss = kl + self.config.flops_weight * sparsity + self.config.dictionary_weight * wishes
-        return {"loss": loss, "kl": kl, "flops": sparsity, "dictionary": wishes}
+    def _loss(self, batch: Batch) -> dict[str, Tensor]:
+        scores, sparsity = self._scores(batch)
+        parts = ranking_losses(self.config, self.scale * scores, batch, self.batches)
+        parts |= {"flops": sparsity, "dictionary": self.student.dictionary(batch.passages)}
+        return {"loss": total(self.config, parts), **parts}
 
-    def _check(self, parts: dict[str, float], chosen: Sequence[int]) -> None:
+    def _scores(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return self.student.scores([self.units[query] for query in batch.queries], batch.passages)
+
+    def _check(self, parts: dict[str, float], batch: Batch) -> None:
         """Stop where going on would only spoil what was learnt."""
         loss = parts["loss"]
         self.first_loss = self.first_loss or abs(loss)
         if not math.isfinite(loss):
-            raise self._failure(f"the loss is {loss}", chosen)
+            raise self._failure(f"the loss is {loss}", batch)
         if loss > _EXPLODED * max(self.first_loss, 1.0):
-            raise self._failure(f"the loss has grown from {self.first_loss:.4g} to {loss:.4g}", chosen)
+            raise self._failure(f"the loss has grown from {self.first_loss:.4g} to {loss:.4g}", batch)
 
-    def _failure(self, what: str, chosen: Sequence[int]) -> KosparseError:
+    def _failure(self, what: str, batch: Batch) -> KosparseError:
         kept = f", and the last good checkpoint in {self.checkpoints.folder}" if self.checkpoints else ""
         return KosparseError(
             what,
-            where=self._place(chosen),
+            where=self._place(batch),
             fix=f"Lower train_sparse.learning_rate, or look at these queries. The training set is kept{kept}.",
         )
 
-    def _place(self, chosen: Sequence[int]) -> str:
+    def _place(self, batch: Batch) -> str:
         """The batch a person can look up."""
-        return f"train_sparse, step {self.result.steps + 1}, queries {self.batches.names(chosen)}"
+        return f"train_sparse, step {self.result.steps + 1}, queries {self.batches.names(batch)}"
 
     def _initial_scale(self) -> float:
         """Bring the student's scores to the spread of the teacher's: a mismatch here costs a run."""
         self.active.hold(self.student)
         scores = self._held_out_scores()
-        teacher = torch.from_numpy(self.data.teacher.scores[self.batches.held_out])
+        teacher = torch.from_numpy(self.data.teacher.scores[list(self.batches.held_out.queries)])
         depth = min(teacher.shape[1], scores.shape[1])
         spread = float(scores.topk(depth, dim=1).values.std(1, correction=0).mean())
         return self.config.temperature * float(teacher.std(1, correction=0).mean()) / max(spread, 1e-6)
@@ -190,18 +216,16 @@ class Trainer:
     def _validate(self, parts: dict[str, float]) -> float:
         """KL of the held-out queries at the target; appended to the history with nDCG@10 of their own passages."""
         active = self.active.hold(self.student)
-        scores, passages = self._held_out_scores(), self.batches.passages(self.batches.held_out)
-        kl = float(kl_divergence(self.scale * scores, self.batches.target(self.batches.held_out, passages)))
-        own = self.batches.own_places(self.batches.held_out, passages)
-        ndcg = round(_ndcg(scores, own), 4)
+        scores, held_out = self._held_out_scores(), self.batches.held_out
+        kl = float(kl_divergence(self.scale * scores, self.batches.target(held_out)))
+        ndcg = round(_ndcg(scores, self.batches.own_columns(held_out)), 4)
         row = {"step": self.result.steps, "seconds": round(self.result.seconds, 1), "validation_kl": round(kl, 4)}
         self.result.history.append({**row, "validation_ndcg@10": ndcg, "active_terms": round(active, 1), **parts})
         return kl
 
     @torch.no_grad()
     def _held_out_scores(self) -> Tensor:
-        passages = self.batches.passages(self.batches.held_out)
-        return self.student.scores([self.units[query] for query in self.batches.held_out], passages)[0]
+        return self._scores(self.batches.held_out)[0]
 
     def _decay(self, done: float) -> None:
         """Learning rates fall linearly with the share of steps that is done; the clock has no say."""
@@ -232,7 +256,7 @@ class Trainer:
             "weights": [parameter.data for parameter in self.parameters],
             "optimizer": self.optimizer.state_dict(),
             "student": self.student.state(),
-            "batches": self.batches.random.bit_generator.state,
+            "batches": self.batches.state(),
             "torch": torch.get_rng_state(),
         }
         self.checkpoints.save(self.result.steps, state)
@@ -244,12 +268,13 @@ class Trainer:
         if state is None:
             return False
         self.result = Trained(**state["result"])
+        self.active.found = self.result.history[-1]["active_terms"]
         self.scale, self.first_loss = state["scale"], state["first_loss"]
         self.best, self.kept = state["best"], state["kept"]
         self._put(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.student.restore(state["student"])
-        self.batches.random.bit_generator.state = state["batches"]
+        self.batches.restore(state["batches"])
         torch.set_rng_state(state["torch"])
         note(f"training goes on from step {self.result.steps}")
         return True

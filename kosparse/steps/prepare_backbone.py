@@ -22,11 +22,13 @@ from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 _RECIPE = 2
 """Raised when the same inputs would give another backbone."""
 _METRICS = ("terms", "parameters", "active_terms", "probe_active", "probe_alike", "unknown")
+_ADAPTED = ("mlm_loss_before", "mlm_loss", "mlm_steps")
 
 
 @step
 def run(config: PrepareBackboneConfig, *, passages: InPath, parallel: InPath, backbone: OutPath) -> Metrics:
-    """Prune the vocabulary to the collection and give the model a calibrated output, or take a trained model as it is.
+    """Prune the vocabulary to the collection, adapt the encoder when asked, and give the model a calibrated output; or
+    take a trained model as it is.
 
     What is made anew is kept below the cache, keyed by the text and the settings, and reused.
     """
@@ -34,7 +36,7 @@ def run(config: PrepareBackboneConfig, *, passages: InPath, parallel: InPath, ba
     reused = _take(config, texts, backbone) if config.start_from else _build(config, texts, parallel, backbone)
     _share_vectors(backbone, texts)
     described = read_json(backbone / "backbone.json")
-    numbers = {name: float(described[name]) for name in _METRICS if name in described}
+    numbers = {name: float(described[name]) for name in (*_METRICS, *_ADAPTED) if name in described}
     return {**numbers, "reused": float(reused)}
 
 
@@ -57,12 +59,13 @@ def _take(config: PrepareBackboneConfig, texts: Sequence[str], backbone: Path) -
 def _build(config: PrepareBackboneConfig, texts: Sequence[str], parallel: Path, backbone: Path) -> bool:
     """Make a backbone for the collection, or take the one in the cache; whether it was there."""
     from kosparse.models import resolve
+    from kosparse.sparse.adaptation import Adaptation
     from kosparse.sparse.backbone import build_backbone
 
     # Headings and keywords of aligned pages are evaluation queries: body text only.
     aligned = [row for row in read_records(parallel, AlignedText) if row.source not in ("heading", "keyword")]
-    more = [text for row in aligned for text in (row.ko, row.en)]
-    kept = settings().cache / "backbones" / _key(config, texts, more)
+    pairs = [(row.ko, row.en) for row in aligned]
+    kept = settings().cache / "backbones" / _key(config, texts, [text for pair in pairs for text in pair])
     reused = (kept / "backbone.json").is_file()
     if not reused:
         fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
@@ -70,7 +73,7 @@ def _build(config: PrepareBackboneConfig, texts: Sequence[str], parallel: Path, 
         build_backbone(
             resolve(config.model),
             texts,
-            more,
+            pairs,
             fresh,
             cache=settings().cache / "states",
             layers=config.layers,
@@ -78,6 +81,7 @@ def _build(config: PrepareBackboneConfig, texts: Sequence[str], parallel: Path, 
             max_length=config.max_length,
             active_quantile=config.active_quantile,
             units=config.units,
+            adaptation=Adaptation(config.adapt_steps, config.adapt_seconds, config.adapt_learning_rate, config.seed),
         )
         shutil.rmtree(kept, ignore_errors=True)
         os.replace(fresh, kept)

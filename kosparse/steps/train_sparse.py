@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 from kosparse.config import TrainSparseConfig
+from kosparse.errors import KosparseError
 from kosparse.jsonl import read_json, read_records, write_lines
+from kosparse.ports import CurvePoint, Tracker
+from kosparse.progress import note
 from kosparse.records import SynonymEntry
 from kosparse.settings import settings
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
@@ -14,7 +20,12 @@ from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 if TYPE_CHECKING:
     from kosparse.sparse.checkpoints import Checkpoints
     from kosparse.sparse.closed_form import DenseTeacher
+    from kosparse.sparse.curves import Curves
     from kosparse.sparse.training_set import TrainingSet
+
+_STEP = "train_sparse"
+_PATIENCE = 5.0
+"""Seconds a training waits for the tracking server."""
 
 
 @step
@@ -35,7 +46,7 @@ def run(
     from kosparse.sparse.training_set import TrainingSet
 
     data = TrainingSet.load(training_set)
-    with process_group():
+    with process_group(), live_curves(config.curve_seconds) as curves:
         trained, wishing = fit(
             config,
             data,
@@ -47,6 +58,7 @@ def run(
             cache=settings().cache / "states",
             teacher=dense_teacher(data) if config.closed_form else None,
             checkpoints=open_checkpoints(),
+            curves=curves,
         )
         if not settings().rank:
             write_lines(history, (json.dumps(row) for row in trained.history))
@@ -71,6 +83,39 @@ def open_checkpoints() -> Checkpoints:
     from kosparse.adapters.store_s3 import open_store
 
     return Checkpoints(folder, open_store(), current.checkpoints)
+
+
+@contextmanager
+def live_curves(seconds: float) -> Iterator[Curves]:
+    """Curves that the tracking server draws too, where there is one; a training that fails is marked so there.
+
+    Args:
+        seconds: Between two points.
+    """
+    from kosparse.sparse.curves import Curves
+
+    current = settings()
+    if not current.mlflow_uri or current.rank:
+        yield Curves(seconds)
+        return
+
+    @cache
+    def tracker() -> Tracker:
+        from kosparse.adapters.tracking_mlflow import MlflowTracker
+
+        return MlflowTracker(current.mlflow_uri, patience=_PATIENCE)
+
+    def send(points: Sequence[CurvePoint]) -> None:
+        tracker().log_points(current.run_id, _STEP, points)
+
+    try:
+        yield Curves(seconds, send)
+    except BaseException:
+        try:
+            tracker().fail_step(current.run_id, _STEP)
+        except KosparseError as error:
+            note(f"the failure is not marked on the tracking server: {error.what}")
+        raise
 
 
 def dense_teacher(data: TrainingSet) -> DenseTeacher:

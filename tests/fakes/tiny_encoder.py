@@ -1,26 +1,41 @@
-"""A real but tiny encoder: a random two-layer BERT with a tokenizer trained on the given texts."""
+"""A real but tiny encoder: a random two-layer BERT, or ModernBERT, over the words of the given texts."""
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+_MOST_WORDS = 500
 
 
-def write_tiny_encoder(folder: Path, texts: Sequence[str], dimensions: int = 32) -> Path:
+def words_and_characters(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The most frequent words of the texts, and all their characters; unlike a trained cut, the same every time."""
+    counts = Counter(word for text in texts for word in unicodedata.normalize("NFKC", text).split())
+    words = sorted(counts, key=lambda word: (-counts[word], word))[:_MOST_WORDS]
+    return [word for word in words if len(word) > 1], sorted(set("".join(counts)))
+
+
+def write_tiny_encoder(folder: Path, texts: Sequence[str], dimensions: int = 32, family: str = "bert") -> Path:
     """Write a sentence-transformers folder (encoder, mean pooling) and return it. Deterministic."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import Normalize, Pooling, Transformer
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
 
-    tokenizer = Tokenizer(models.Unigram())
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    words, characters = words_and_characters(texts)
+    # A whole word scores above its characters together, so it is cut only where it is not known.
+    pieces = [*((name, 0.0) for name in special), *((f"▁{word}", -1.0) for word in words)]
+    pieces += [(character, -9.0) for character in ("▁", *characters)]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=special.index("<unk>")))
+    tokenizer.add_special_tokens(special)
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    special = ["<s>", "<pad>", "</s>", "<unk>"]
-    trainer = trainers.UnigramTrainer(vocab_size=600, special_tokens=special, unk_token="<unk>", show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
@@ -32,22 +47,26 @@ def write_tiny_encoder(folder: Path, texts: Sequence[str], dimensions: int = 32)
         sep_token="</s>",
         pad_token="<pad>",
         unk_token="<unk>",
+        mask_token="<mask>",
         model_max_length=128,
     )
     torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=dimensions,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=2 * dimensions,
-        max_position_embeddings=130,
-        pad_token_id=1,
-    )
     plain = folder / "plain"
-    BertModel(config).save_pretrained(plain)
+    _network(family, tokenizer.get_vocab_size(), dimensions).save_pretrained(plain)
     fast.save_pretrained(plain)
     transformer = Transformer(str(plain))
     pooling = Pooling(dimensions)
     SentenceTransformer(modules=[transformer, pooling, Normalize()], device="cpu").save(str(folder / "encoder"))
     return folder / "encoder"
+
+
+def _network(family: str, vocabulary: int, dimensions: int) -> Any:
+    from transformers import BertConfig, BertModel, ModernBertConfig, ModernBertModel
+
+    size = {"hidden_size": dimensions, "num_attention_heads": 2, "intermediate_size": 2 * dimensions}
+    shared = {**size, "vocab_size": vocabulary, "num_hidden_layers": 2, "max_position_embeddings": 130}
+    if family == "bert":
+        return BertModel(BertConfig(**shared, pad_token_id=1))
+    special = {"pad_token_id": 1, "cls_token_id": 0, "bos_token_id": 0, "sep_token_id": 2, "eos_token_id": 2}
+    # Weights of the usual size would make all states nearly alike, and their differences those of half precision.
+    return ModernBertModel(ModernBertConfig(**shared, **special, local_attention=8, initializer_range=0.2))

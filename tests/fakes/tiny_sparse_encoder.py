@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.tiny_encoder import words_and_characters, write_tiny_encoder
+
 TEXTS = (
     "셀 보호를 설정하면 스프레드시트의 내용을 바꿀 수 없습니다.",
     "표를 문서에 넣으려면 표 메뉴에서 삽입을 고릅니다.",
@@ -23,15 +25,15 @@ def write_tiny_sparse_encoder(folder: Path, texts: Sequence[str] = TEXTS, family
     from sentence_transformers import SparseEncoder
     from sentence_transformers.models import Router
     from sentence_transformers.sparse_encoder.models import MLMTransformer, SparseStaticEmbedding, SpladePooling
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.train_from_iterator(
-        texts, trainers.WordPieceTrainer(vocab_size=200, special_tokens=special, show_progress=False)
-    )
+    cut = pre_tokenizers.BertPreTokenizer()
+    words, characters = words_and_characters([" ".join(word for word, _ in cut.pre_tokenize_str(t)) for t in texts])
+    pieces = [*special, *words, *characters, *(f"##{character}" for character in characters)]
+    tokenizer = Tokenizer(models.WordPiece({name: number for number, name in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = cut
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="[PAD]",
@@ -71,7 +73,6 @@ def write_tiny_morpheme_encoder(folder: Path, texts: Sequence[str] = TEXTS) -> P
     from kosparse.sparse.model import save_morpheme_model
     from kosparse.sparse.morpheme_head import load_head
     from kosparse.sparse.morpheme_modules import MorphemeDocument
-    from tests.fakes.tiny_encoder import write_tiny_encoder
 
     encoder = write_tiny_encoder(folder / "encoder", texts)
     options = {"cache": folder / "states", "layers": 2, "prune_vocabulary": True, "max_length": 64}

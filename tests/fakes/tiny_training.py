@@ -13,12 +13,12 @@ from tests.data.make_corpus import write
 from tests.fakes.tiny_encoder import write_tiny_encoder
 
 
-def write_tiny_backbone(folder: Path, units: str) -> tuple[list[str], dict[str, float]]:
+def write_tiny_backbone(folder: Path, units: str, family: str = "bert") -> tuple[list[str], dict[str, float]]:
     """Write ``folder/backbone``; the documents' texts, and what ``build_backbone`` returned."""
     lines = (write(folder / "corpus") / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["text"] for line in lines]
     numbers = build_backbone(
-        write_tiny_encoder(folder / "encoder", texts),
+        write_tiny_encoder(folder / "encoder", texts, family=family),
         texts,
         [],
         folder / "backbone",

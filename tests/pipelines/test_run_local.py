@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 
+from kosparse import progress
 from kosparse.errors import KosparseError, ResourceError
 from pipelines import local_services, run_local
 from pipelines.live import Board
@@ -66,6 +67,19 @@ def test_an_interrupted_run_stops_what_it_started_and_keeps_what_was_written(tmp
             signal.signal(number, handler)
     assert not psutil.pid_exists(int((tmp_path / "outputs.pid").read_text()))
     assert len(events.read_text().splitlines()) == 3
+
+
+def test_the_line_of_a_running_step_shows_what_else_it_tells(tmp_path, monkeypatch):
+    monkeypatch.setenv("KOSPARSE_EVENTS", str(tmp_path / "events.jsonl"))
+    progress.set_step("train_sparse")
+    progress.emit("started")
+    bar = progress.Bar("training", 300, "steps")
+    bar.detail = "loss 0.5, 150 active"
+    bar.close()
+
+    board = Board(tmp_path / "events.jsonl")
+    board.read()
+    assert board.steps["train_sparse"].progress.endswith("steps, 0.0/s, loss 0.5, 150 active")
 
 
 def test_a_command_that_needs_the_language_model_is_told_when_the_given_one_is_dead(tmp_path, monkeypatch, capsys):

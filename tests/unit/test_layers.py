@@ -43,7 +43,7 @@ HOME_OF = {
     "kfp": (),
     "torch": ("kosparse/llm/", "kosparse/sparse/", "kosparse/adapters/", "kosparse/models/"),
     "transformers": ("kosparse/llm/", "kosparse/sparse/", "kosparse/adapters/", "kosparse/models/"),
-    "bitsandbytes": ("kosparse/llm/",),
+    "bitsandbytes": ("kosparse/llm/", "kosparse/sparse/"),
     "components": (),
     "pipelines": (),
 }

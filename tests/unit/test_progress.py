@@ -14,6 +14,10 @@ def test_describe_without_a_total_gives_no_time_left():
     assert progress.describe("rows", 1500, None, "rows", 3.0) == "rows 1,500 rows, 500.0/s"
 
 
+def test_describe_ends_with_what_else_is_worth_knowing():
+    assert progress.describe("training", 20, 20, "steps", 10.0, "loss 0.5") == "training 20/20 steps, 2.0/s, loss 0.5"
+
+
 def test_events_are_lines_of_json_with_the_step(tmp_path, monkeypatch):
     monkeypatch.setenv("KOSPARSE_EVENTS", str(tmp_path / "events.jsonl"))
     progress.set_step("compute_idf")

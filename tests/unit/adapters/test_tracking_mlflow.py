@@ -8,6 +8,7 @@ import pytest
 from kosparse.adapters.registry_mlflow import MODEL_TAG, MlflowRegistry
 from kosparse.adapters.tracking_mlflow import RUN_TAG, MlflowTracker
 from kosparse.errors import InputError, ServiceError
+from kosparse.ports import CurvePoint
 from tests.fakes.tiny_sparse_encoder import write_tiny_morpheme_encoder, write_tiny_sparse_encoder
 
 pytestmark = pytest.mark.services
@@ -85,6 +86,44 @@ def test_steps_are_told_with_what_they_took_and_the_last_of_a_repeated_one_count
         "evaluate": {"ndcg_at_10": 0.4, "seconds": 2.0},
     }
     assert tracker.steps("r-nobody") == {}
+
+
+def _nested(client, parent):
+    experiment = client.get_run(parent).info.experiment_id
+    return client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
+
+
+def test_points_are_curves_in_the_run_that_the_step_ends(tracker, server, client):
+    parent = tracker.start_run("r-curves", "r-curves", {})
+    tracker.log_points("r-curves", "train_sparse", [CurvePoint(1, 10.0, {"loss": 0.5, "bad": float("inf")})])
+    (nested,) = _nested(client, parent)
+    assert nested.info.run_name == "train_sparse" and nested.info.status == "RUNNING"
+
+    again = MlflowTracker(server)  # the step was killed, and another process goes on
+    again.log_points("r-curves", "train_sparse", [CurvePoint(2, 11.5, {"loss": 0.4}), CurvePoint(3, 12.0, {})])
+    again.log_step("r-curves", "train_sparse", {"max_steps": 3}, {"steps": 3.0}, 2.0)
+
+    (nested,) = _nested(client, parent)
+    assert nested.info.status == "FINISHED" and nested.data.params == {"max_steps": "3"}
+    assert nested.data.metrics == {"loss": 0.4, "steps": 3.0, "seconds": 2.0}
+    curve = client.get_metric_history(nested.info.run_id, "loss")
+    assert [(point.step, point.timestamp, point.value) for point in curve] == [(1, 10000, 0.5), (2, 11500, 0.4)]
+
+
+def test_more_points_than_a_call_may_carry_are_all_kept(tracker, client):
+    tracker.log_points("r-long", "train_sparse", [CurvePoint(n, n, {"loss": n, "kl": n}) for n in range(501)])
+    (nested,) = _nested(client, tracker.start_run("r-long", "x", {}))
+    assert len(client.get_metric_history(nested.info.run_id, "kl")) == 501
+
+
+def test_a_step_that_failed_is_marked_and_the_next_attempt_has_a_run_of_its_own(tracker, server, client):
+    tracker.fail_step("r-fail", "train_sparse")  # nothing was drawn yet
+    tracker.log_points("r-fail", "train_sparse", [CurvePoint(1, 1.0, {"loss": 1.0})])
+    tracker.fail_step("r-fail", "train_sparse")
+    MlflowTracker(server).log_points("r-fail", "train_sparse", [CurvePoint(1, 2.0, {"loss": 1.0})])
+
+    states = [run.info.status for run in _nested(client, tracker.start_run("r-fail", "x", {}))]
+    assert sorted(states) == ["FAILED", "RUNNING"]
 
 
 def test_a_step_before_any_parent_opens_one(tracker, client):
@@ -179,8 +218,10 @@ def test_a_version_that_is_not_there_is_told(server, model, report, tmp_path, ad
 
 def test_closing_a_run_says_how_it_ended(tracker, client):
     parent = tracker.start_run("r-end", "r-end", {})
+    tracker.log_points("r-end", "train_sparse", [CurvePoint(1, 1.0, {"loss": 1.0})])
     tracker.end_run("r-end", failed=True)
     assert client.get_run(parent).info.status == "FAILED"
+    assert [run.info.status for run in _nested(client, parent)] == ["KILLED"]
     tracker.end_run("never started")
 
 

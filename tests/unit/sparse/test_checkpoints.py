@@ -108,6 +108,35 @@ def test_the_store_keeps_two_and_forgets_with_the_training(tmp_path, store):
     assert not store.objects and not kept.folder.exists() and kept.latest() is None
 
 
+def test_half_an_object_in_the_store_is_left_out_with_a_message(tmp_path, store, capsys):
+    kept = Checkpoints(tmp_path / "a", store, "s3://bucket", "mine")
+    kept.save(1, state(1))
+    kept.save(2, state(2))
+    newest = max(store.objects)
+    store.objects[newest] = store.objects[newest][:-100]
+
+    assert Checkpoints(tmp_path / "b", store, "s3://bucket", "mine").latest()["step"] == 1
+    assert f"checkpoint {newest.rpartition('/')[2]} is left out: it is not whole" in capsys.readouterr().err
+
+
+def test_an_object_of_another_training_is_left_out_with_a_message(tmp_path, store, capsys):
+    Checkpoints(tmp_path / "a", store, "s3://bucket", "other").save(7, state(7))
+    ((name, content),) = store.objects.items()
+    store.objects = {name.replace("/other/", "/mine/"): content}
+
+    assert Checkpoints(tmp_path / "b", store, "s3://bucket", "mine").latest() is None
+    assert "it belongs to another training" in capsys.readouterr().err
+
+
+def test_a_file_that_was_cut_off_here_is_whole_in_the_store(tmp_path, store):
+    kept = Checkpoints(tmp_path, store, "s3://bucket", "mine")
+    kept.save(3, state(3))
+    (path,) = kept.folder.iterdir()
+    path.write_bytes(path.read_bytes()[:-100])
+
+    assert kept.latest()["step"] == 3
+
+
 def test_a_store_that_is_away_stops_nothing(tmp_path, store, capsys):
     store.broken = True
     kept = Checkpoints(tmp_path, store, "s3://bucket", "mine")

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kosparse.config import TrainSparseConfig
@@ -12,6 +13,7 @@ from kosparse.sparse.backbone import load_backbone
 from kosparse.sparse.fit import fit
 from kosparse.sparse.model import load_sparse_model
 from kosparse.sparse.search import SparseIndex
+from kosparse.sparse.training import Trainer
 from kosparse.sparse.training_set import TrainingSet
 from tests.fakes.tiny_training import tiny_training_set, write_tiny_backbone
 
@@ -88,6 +90,31 @@ def test_training_writes_a_model_that_searches(tiny, data, tmp_path, way):
     index = SparseIndex(model, weights, [f"{n}#0" for n in range(40)], [str(n) for n in range(40)])
     hits = index.search(texts[7], k=3)
     assert len(hits) == 3 and hits[0].score >= hits[1].score >= hits[2].score > 0
+
+
+@pytest.mark.parametrize("way", ["head", "all"])
+def test_negatives_are_mined_anew_between_rounds(tiny, data, tmp_path, way, monkeypatch, capsys):
+    monkeypatch.delenv("KOSPARSE_EVENTS", raising=False)
+    losses = {"kl_weight": 0.0, "info_nce_weight": 1.0, "margin_mse_weight": 1.0}
+
+    trained, _ = train(tiny, data, tmp_path / "model", train=way, batch_size=4, rounds=3, **losses)
+
+    assert capsys.readouterr().err.count("were mined by the model's own ranking") == 2
+    assert {"info_nce", "margin_mse"} < trained.history[-2].keys() and "kl" not in trained.history[-2]
+
+
+@pytest.mark.parametrize("way", ["head", "all"])
+def test_vectors_in_training_are_what_it_scores_with(tiny, data, tmp_path, way, monkeypatch):
+    run, students = Trainer.run, []
+    monkeypatch.setattr(Trainer, "run", lambda self: [run(self), students.append(self.student)][0])
+    train(tiny, data, tmp_path / "model", train=way, max_steps=1, batch_size=4)
+
+    (student,) = students
+    weights, query = student.vectors()
+    terms = np.unique(np.linspace(0, len(query) - 1, 9, dtype=np.int64))
+    scores, _ = student.scores([np.array([term]) for term in terms], range(len(data.passages)))
+    assert scores.detach().numpy() == pytest.approx((weights.toarray() * query.numpy())[:, terms].T, abs=1e-4)
+    assert weights.nnz > 0 and float(query.max()) > 0
 
 
 def test_the_same_seed_gives_the_same_history(tiny, data, tmp_path):

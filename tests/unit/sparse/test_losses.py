@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kosparse.sparse.head_model import activate
-from kosparse.sparse.losses import kl_divergence, teacher_target
+from kosparse.sparse.losses import info_nce, kl_divergence, margin_mse, teacher_target
 from kosparse.sparse.regularizers import flops
 
 
@@ -48,6 +48,33 @@ def test_label_weight_moves_mass_to_the_known_positive():
     )
 
     assert target[0].tolist() == pytest.approx([0.125, 0.5, 0.375, 0.0])
+
+
+def test_margins_are_compared_with_the_teachers():
+    # Own passage first. Student's margins 2 - 1.5 = .5 and 2 - 0 = 2, the teacher's 1 - .5 = .5 and 1 - 0 = 1.
+    student, teacher = torch.tensor([[2.0, 1.5, 0.0]]), torch.tensor([[1.0, 0.5, 0.0]])
+
+    assert float(margin_mse(student, teacher, torch.tensor([0]))) == pytest.approx((0**2 + 1**2) / 2)
+
+
+def test_a_margin_the_teacher_does_not_know_teaches_nothing():
+    nan = math.nan
+    student = torch.tensor([[2.0, 1.5, 0.0], [5.0, 1.0, 0.0]], requires_grad=True)
+    teacher = torch.tensor([[1.0, 0.5, nan], [nan, 1.0, 0.5]])
+
+    # Of the first query one margin is known, 2 - 1.5 against 1 - .5; of the second none: its own passage has no score.
+    loss = margin_mse(student, teacher, torch.tensor([0, 0]))
+    loss.backward()
+    assert loss.item() == 0.0 and student.grad.isfinite().all()
+    assert float(margin_mse(student.detach(), torch.full((2, 3), nan), torch.tensor([0, 0]))) == 0.0
+
+
+def test_the_own_passage_competes_with_the_candidates_alone():
+    # exp: own 2, a candidate 1, and one of 100 that is no candidate. -ln(2 / 3).
+    scores = torch.tensor([[2.0, 1.0, 100.0]]).log()
+
+    loss = info_nce(scores, torch.tensor([0]), torch.tensor([[True, True, False]]))
+    assert float(loss) == pytest.approx(math.log(1.5))
 
 
 def test_flops_squares_the_mean_of_each_term():

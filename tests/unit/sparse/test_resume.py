@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from transformers.models.bert.modeling_bert import BertIntermediate
 
 from kosparse.config import TrainSparseConfig
 from kosparse.corpus.units import load_units
@@ -37,11 +38,11 @@ def killed(monkeypatch, at):
     """The process dies in this step, counted from 1."""
     step, counted = Trainer._step, []
 
-    def once(self):
+    def once(self, batch):
         counted.append(1)
         if len(counted) == at:
             raise KeyboardInterrupt
-        return step(self)
+        return step(self, batch)
 
     monkeypatch.setattr(Trainer, "_step", once)
 
@@ -83,9 +84,9 @@ def test_other_settings_are_another_training(tiny, tmp_path, monkeypatch, capsys
 def test_a_loss_that_explodes_names_the_batch_and_keeps_the_checkpoint(tiny, tmp_path, monkeypatch):
     loss, counted = Trainer._loss, []
 
-    def grown(self, chosen, passages):
-        counted.append(chosen)
-        parts = loss(self, chosen, passages)
+    def grown(self, batch):
+        counted.append(batch.queries)
+        parts = loss(self, batch)
         return parts if len(counted) < 3 else {**parts, "loss": parts["loss"] * 1e6}
 
     monkeypatch.setattr(Trainer, "_loss", grown)
@@ -132,6 +133,21 @@ def test_little_memory_changes_nothing_but_the_parts(tiny, tmp_path, monkeypatch
         assert parts.history[-2][name] == pytest.approx(whole.history[-2][name], rel=1e-3)
 
 
+@pytest.mark.parametrize("tiny", ["morphemes", "pieces"], indirect=True)
+def test_layers_that_are_computed_again_change_nothing(tiny, tmp_path, monkeypatch):
+    read, part = [], BertIntermediate.forward
+    monkeypatch.setattr(BertIntermediate, "forward", lambda self, states: [read.append(1), part(self, states)][1])
+    counts = []
+    for name, again in (("held", False), ("again", True)):
+        read.clear()
+        train(tiny, tmp_path / name, train="all", max_steps=2, gradient_checkpointing=again)
+        counts.append(len(read))
+
+    assert weights(tmp_path / "again") == weights(tmp_path / "held")
+    # Two steps, two layers: each is computed once more on the way back.
+    assert counts[1] == counts[0] + 4
+
+
 @pytest.mark.parametrize("tiny", ["pieces"], indirect=True)
 def test_half_precision_learns_about_the_same(tiny, tmp_path, monkeypatch):
     seen, logits = set(), PieceNetwork.logits
@@ -146,7 +162,7 @@ def test_half_precision_learns_about_the_same(tiny, tmp_path, monkeypatch):
     half = train(tiny, tmp_path / "half", train="all", max_steps=1, precision="bf16")
 
     assert seen == {torch.float32, torch.bfloat16}
-    assert half.history[-2]["loss"] == pytest.approx(whole.history[-2]["loss"], rel=0.2)
+    assert half.history[-2]["loss"] == pytest.approx(whole.history[-2]["loss"], rel=0.05)
 
 
 class ShortOnce(torch.autograd.Function):

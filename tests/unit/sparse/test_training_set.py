@@ -44,7 +44,7 @@ def test_a_batch_holds_the_wanted_shares():
     config = TrainSparseConfig(batch_size=16, real_share=0.5, synthetic_share=0.25)
     batches = Batches(config, data, [np.array([1])] * len(queries))
 
-    groups = Counter(queries[row].group for row in batches.draw())
+    groups = Counter(queries[row].group for row in batches.draw().queries)
 
     assert groups == {"real": 8, "synthetic": 2, "pseudo": 6}
 
@@ -57,7 +57,7 @@ def test_a_group_that_is_missing_leaves_its_places_to_the_others():
     ]
     config = TrainSparseConfig(batch_size=8, real_share=0.25, synthetic_share=0.1)
     batches = Batches(config, data, [np.array([1])] * len(data.queries))
-    assert Counter(data.queries[row].group for row in batches.draw()) == {"real": 2, "synthetic": 6}
+    assert Counter(data.queries[row].group for row in batches.draw().queries) == {"real": 2, "synthetic": 6}
 
 
 def test_counts_name_every_group():
