@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kosparse.config import TrainSparseConfig
+from kosparse.config.training import WHERE_IT_TRAINS
 from kosparse.corpus.units import UNITS_FILE, Units, load_units
 from kosparse.errors import ConfigError
 from kosparse.export.hashing import folder_hash
@@ -157,7 +158,7 @@ def _train(
 
 def _origin(config: TrainSparseConfig, data: TrainingSet, backbone: Path, *more: Any) -> str:
     """What a training is made from, but for how long it may take and where it runs."""
-    settled = config.model_dump(exclude={"max_seconds", "checkpoint_seconds", "device", "micro_batch"})
+    settled = config.model_dump(exclude={"max_seconds", "checkpoint_seconds", "micro_batch", *WHERE_IT_TRAINS})
     idf, boosts, entries, teacher = more
     return fingerprint(
         {
