@@ -84,6 +84,12 @@ check: setup-test manifests-check ## ruff, mypy, layers, prompts, manifests and 
 	@$(PY) -m pytest tests/unit/test_layers.py tests/unit/prompts
 	@$(PY) -m docs.check
 
+.PHONY: audit
+audit: ## known vulnerabilities of everything the lock files hold (network) [AUDIT="-s osv"]
+	@[ -x .venvs/audit/bin/pip-audit ] || { $(PYTHON) -m venv .venvs/audit && \
+	  .venvs/audit/bin/python -m pip install --quiet --require-hashes -r requirements/audit.lock; }
+	@.venvs/audit/bin/python requirements/audit.py $(AUDIT)
+
 .PHONY: docs
 docs: setup-test ## make docs/reference.md from the code, then look for dead links and stale commands
 	@$(PY) -m docs.reference

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from kosparse.errors import ConfigError
 from kosparse.records import Completion, Reject
 
 Vectors = NDArray[np.float32]
@@ -117,6 +118,35 @@ class ObjectStore(Protocol):
     def ensure_bucket(self, bucket: str) -> None:
         """Create the bucket unless it exists."""
         ...
+
+    def mirror_folder(self, folder: Path, bucket: str, prefix: str) -> int:
+        """Upload every file below a folder, keeping the paths; return how many."""
+        ...
+
+    def fetch_folder(self, bucket: str, prefix: str, folder: Path) -> int:
+        """Download every object below a prefix into a folder, keeping the paths; return how many."""
+        ...
+
+
+def bucket_and_prefix(address: str, *, of: str, where: str) -> tuple[str, str]:
+    """The two parts of ``s3://bucket/prefix``; the prefix ends with a slash, or is empty.
+
+    Args:
+        address: What is split.
+        of: What is kept there, for the error.
+        where: The setting it comes from, likewise.
+
+    Raises:
+        ConfigError: It is no such address.
+
+    >>> bucket_and_prefix("s3://bucket/a/b", of="things", where="THINGS")
+    ('bucket', 'a/b/')
+    """
+    scheme, _, rest = address.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise ConfigError(f"not an address of {of}: {address!r}", where=where, fix="Write s3://bucket/prefix.")
+    return bucket, f"{prefix.strip('/')}/".lstrip("/")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Settings:
     s3_endpoint: str
     """``S3_ENDPOINT``: for example ``http://minio-service.kubeflow:9000``; empty when there is none."""
     s3_region: str
+    """``S3_REGION``: what requests to the store are signed for; ``us-east-1`` unless your store says otherwise."""
     mlflow_uri: str
     """``MLFLOW_TRACKING_URI``: empty means nothing is tracked."""
     llm_base_url: str
@@ -51,6 +52,9 @@ class Settings:
     checkpoints: str
     """``KOSPARSE_CHECKPOINTS``: ``s3://bucket/prefix`` where trainings are kept while they run; used where
     ``S3_ENDPOINT`` is set, empty for this machine alone."""
+    node_data: str
+    """``KOSPARSE_NODE_DATA``: ``s3://bucket/prefix`` where a training on several nodes (``train_sparse.nodes``) finds
+    its inputs and leaves its model; emptied when the step ends."""
     rank: int
     """``RANK``: which of several processes this is, as torchrun numbers them; 0 writes the outputs."""
     triton: bool
@@ -94,7 +98,7 @@ def settings() -> Settings:
         run_id=get("KOSPARSE_RUN_ID", "") or "local",
         cache=Path(get("KOSPARSE_CACHE") or Path.home() / ".cache" / "kosparse").expanduser(),
         s3_endpoint=get("S3_ENDPOINT", ""),
-        s3_region=get("S3_REGION", "us-east-1"),
+        s3_region=get("S3_REGION") or "us-east-1",
         mlflow_uri=get("MLFLOW_TRACKING_URI", ""),
         llm_base_url=get("LLM_BASE_URL", "").rstrip("/"),
         llm_model=get("LLM_MODEL", ""),
@@ -105,6 +109,7 @@ def settings() -> Settings:
         llm_timeout=_number("LLM_TIMEOUT", 600.0, "seconds"),
         llm_cache=get("KOSPARSE_LLM_CACHE", "s3://mlpipeline/kosparse/llm-answers"),
         checkpoints=get("KOSPARSE_CHECKPOINTS", "s3://mlpipeline/kosparse/checkpoints"),
+        node_data=get("KOSPARSE_NODE_DATA", "s3://mlpipeline/kosparse/node-data"),
         rank=int(get("RANK", "0")),
         triton=get("KOSPARSE_TRITON", "") == "1",
         llm_price_input=_number("LLM_PRICE_INPUT", 0.0, "money per million tokens"),

@@ -50,6 +50,8 @@ class Placement:
     gpu_image: Any = ""
     gpus: Any = 0
     """GPUs of each step that asks for one; 0 on a cluster without."""
+    train_gpus: Any = 0
+    """The same of ``train_sparse``; 0 where nodes of its own do the training."""
     gpu_type: Any = ""
     node_selector: Any = None
     """Labels of the nodes for the steps in the GPU image."""
@@ -67,13 +69,16 @@ def configure(task: dsl.PipelineTask, step: str, place: Placement) -> dsl.Pipeli
     for secret, keys in zip((place.s3_secret, place.llm_secret), SECRETS.values(), strict=True):
         kubernetes.use_secret_as_env(task, secret_name=secret, secret_key_to_env=keys, optional=True)
     kubernetes.use_config_map_as_env(task, config_map_name=CONFIG_MAP, config_map_key_to_env=CONFIG_KEYS, optional=True)
+    # With what KFP 2.16 and newer set themselves, pods are within the restricted Pod Security profile.
+    kubernetes.set_security_context(task, run_as_non_root=True)
     task.set_memory_request("2Gi").set_memory_limit("16Gi").set_cpu_request("1")
     if step == "serve_llm":
         task.set_env_variable("KOSPARSE_IMAGE_VLLM", images.VLLM)
     if step in ACCELERATED:
-        task.set_accelerator_type(place.gpu_type).set_accelerator_limit(place.gpus)
+        gpus = place.train_gpus if step == "train_sparse" else place.gpus
+        task.set_accelerator_type(place.gpu_type).set_accelerator_limit(gpus)
         # KFP 2.17 does not pass these two into the exit handler by itself.
-        task.register_pipeline_channels([place.gpu_type, place.gpus])
+        task.register_pipeline_channels([place.gpu_type, gpus])
     if step in GPU_STEPS:
         kubernetes.add_node_selector_json(task, place.node_selector)
         kubernetes.add_toleration_json(task, place.tolerations)

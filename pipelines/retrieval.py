@@ -56,6 +56,7 @@ def kosparse_pipeline(
     cpu_image: str = images.CPU,
     gpu_image: str = images.GPU,
     gpus: int = 1,
+    train_gpus: int = 1,
     gpu_type: str = "nvidia.com/gpu",
     node_selector: dict = ANY_NODE,
     tolerations: list = defaults.ServeLlmConfig().tolerations,
@@ -96,6 +97,7 @@ def kosparse_pipeline(
         cpu_image: Image of the steps that need no GPU.
         gpu_image: Image of the steps that use one.
         gpus: GPUs of each step that asks for one; 0 on a cluster without.
+        train_gpus: The same of ``train_sparse``; 0 on a cluster without, and where ``train_sparse.nodes`` do its work.
         gpu_type: The resource they are asked for as.
         node_selector: Labels of the nodes for the steps in the GPU image.
         tolerations: Of the same steps.
@@ -106,6 +108,7 @@ def kosparse_pipeline(
         cpu_image=cpu_image,
         gpu_image=gpu_image,
         gpus=gpus,
+        train_gpus=train_gpus,
         gpu_type=gpu_type,
         node_selector=node_selector,
         tolerations=tolerations,

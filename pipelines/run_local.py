@@ -79,6 +79,7 @@ def run_pipeline(
     """
     started = time.monotonic()
     configs = recipes.arguments(recipe, overrides)
+    _refuse_nodes(configs)
     home = home.resolve()
     _refuse_unusable(home)
     with ExitStack() as stack:
@@ -124,6 +125,16 @@ def _refuse_unusable(home: Path) -> None:
     # kfp.local replaces the word "python3" in every argument by the interpreter's path.
     if "python3" in str(home):
         raise ConfigError("the project's path contains 'python3'", where=str(home), fix="Move the project elsewhere.")
+
+
+def _refuse_nodes(configs: recipes.Overrides) -> None:
+    nodes = configs["train_sparse"]["nodes"]
+    if nodes > 1:
+        raise ConfigError(
+            f"{nodes} nodes are asked for, and this is one machine",
+            where="train_sparse.nodes",
+            fix="Set train_sparse.nodes=1, or `make submit` to a cluster.",
+        )
 
 
 def _sample_corpus() -> str:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -143,11 +143,21 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
     places = {name: given.pop(name) for name in PLACES if name in given}
     if options.gpus is not None:
         places["gpus"] = options.gpus
-    settings = recipes.arguments(options.recipe, options.set, given)
+    asked = given.get("serve_llm", {})
+    if places.get("gpus") == 0 and isinstance(asked, dict):  # nor would a server that asks for one ever start
+        given["serve_llm"] = {"gpus": 0, **asked}
+    steps = recipes.arguments(options.recipe, options.set, given)
     if not runs:
-        return {**inputs, **places, **settings}
+        return {**inputs, **_train_gpus(places, steps), **places, **steps}
     places = {name: value for name, value in places.items() if name in REFRESH_PLACES}
-    return {"run": options.refresh, "corpus": inputs["corpus"], "settings": settings, **places}
+    return {"run": options.refresh, "corpus": inputs["corpus"], "settings": steps, **places}
+
+
+def _train_gpus(places: Mapping[str, Any], steps: recipes.Overrides) -> dict[str, Any]:
+    """GPUs of ``train_sparse`` itself, where they follow from something that is given."""
+    if steps["train_sparse"]["nodes"] > 1:
+        return {"train_gpus": 0}
+    return {"train_gpus": places["gpus"]} if "gpus" in places else {}
 
 
 def _read(path: Path) -> dict[str, Any]:

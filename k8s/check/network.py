@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from k8s.build import Document
-from k8s.check.objects import Problem, matches, namespace_of, of_kind
+from k8s.check.objects import Problem, matches, namespace_of, of_kind, pods
 from k8s.credentials import places
 
 _FLOWS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("flows.yaml").read_text(encoding="utf-8"))
@@ -83,33 +83,38 @@ class Network:
 def check(documents: Iterable[Document]) -> list[Problem]:
     """Flows that are needed and closed, or forbidden and open."""
     documents = list(documents)
-    where, network = places(documents), Network(documents)
-    needed = _FLOWS["needed"] + (_FLOWS["needed_without_services"] if "services" not in where else [])
-    closed = [flow for flow in needed if _allowed(network, where, flow) is False]
-    open_ = [flow for flow in _FLOWS["forbidden"] if _allowed(network, where, flow)]
+    ends, network = _ends(documents), Network(documents)
+    needed = _FLOWS["needed"] + (_FLOWS["needed_without_services"] if "services" not in places(documents) else [])
+    closed = [flow for flow in needed if _allowed(network, ends, flow) is False]
+    open_ = [flow for flow in _FLOWS["forbidden"] if _allowed(network, ends, flow)]
     return [Problem("flows", flow, "is needed, and a policy forbids it") for flow in closed] + [
         Problem("flows", flow, "must not be, and no policy forbids it") for flow in open_
     ]
 
 
-def _allowed(network: Network, where: dict[str, str], flow: str) -> bool | None:
+def _allowed(network: Network, ends: Mapping[str, End], flow: str) -> bool | None:
     """Whether a flow may be; None where one of its ends is not in the build."""
     source, _, rest = flow.partition(" -> ")
     target, _, port = rest.partition(":")
     number, _, protocol = port.partition("/")
-    ends = [_end(name, where) for name in (source, target)]
-    if None in ends:
+    if source not in ends or target not in ends:
         return None
-    start, end = (each for each in ends if each)
-    return network.allows(start, end, int(number), protocol or "TCP")
+    return network.allows(ends[source], ends[target], int(number), protocol or "TCP")
 
 
-def _end(name: str, where: dict[str, str]) -> End | None:
-    pod = _FLOWS["pods"][name]
-    if "address" in pod:
-        return End("", {}, pod["address"])
-    namespace = pod.get("namespace") or where.get(pod["part"])
-    return End(namespace, pod["labels"]) if namespace else None
+def _ends(documents: list[Document]) -> dict[str, End]:
+    """The pods of ``flows.yaml`` that a build has, by the names they have there."""
+    where, found = places(documents), {}
+    made = {pod.kind: End(pod.namespace, pod.labels) for pod in pods(documents)}
+    for name, pod in _FLOWS["pods"].items():
+        namespace = pod.get("namespace") or where.get(pod.get("part", ""))
+        if "address" in pod:
+            found[name] = End("", {}, pod["address"])
+        elif pod.get("of") in made:
+            found[name] = made[pod["of"]]
+        elif namespace:
+            found[name] = End(namespace, pod["labels"])
+    return found
 
 
 def _within(address: str, block: str, excepted: list[str]) -> bool:

@@ -60,25 +60,30 @@ def of_kind(documents: Iterable[Document], *kinds: str) -> list[Document]:
 
 def pods(documents: Iterable[Document]) -> list[Pod]:
     """The pods that the objects make."""
-    return [pod for document in documents if (pod := _pod(document)) is not None]
+    return [_pod(document, template) for document in documents for template in _templates(document)]
 
 
-def _pod(document: Document) -> Pod | None:
+def _pod(document: Document, template: dict[str, Any]) -> Pod:
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    return Pod(name_of(document), document["kind"], namespace_of(document), labels, template.get("spec") or {})
+
+
+def _templates(document: Document) -> Iterator[dict[str, Any]]:
+    """Templates of the pods that an object makes."""
     kind, spec = document.get("kind", ""), document.get("spec") or {}
     labels = (document.get("metadata") or {}).get("labels") or {}
     match kind:
         case "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job":
-            template = spec.get("template") or {}
+            yield spec.get("template") or {}
         case "CronJob":
-            template = ((spec.get("jobTemplate") or {}).get("spec") or {}).get("template") or {}
+            yield ((spec.get("jobTemplate") or {}).get("spec") or {}).get("template") or {}
         case "Pod":
-            template = {"metadata": {"labels": labels}, "spec": spec}
+            yield {"metadata": {"labels": labels}, "spec": spec}
         case "InferenceService":  # KServe gives its pods the labels of the object
-            template = {"metadata": {"labels": labels}, "spec": spec.get("predictor") or {}}
-        case _:
-            return None
-    found = (template.get("metadata") or {}).get("labels") or {}
-    return Pod(name_of(document), kind, namespace_of(document), found, template.get("spec") or {})
+            yield {"metadata": {"labels": labels}, "spec": spec.get("predictor") or {}}
+        case "TrainingRuntime":
+            for job in spec["template"]["spec"]["replicatedJobs"]:
+                yield (job["template"].get("spec") or {}).get("template") or {}
 
 
 def matches(selector: dict[str, Any] | None, labels: dict[str, str]) -> bool:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from kosparse import progress
+from kosparse.adapters import kubernetes_api
+from kosparse.adapters.kubernetes_api import Namespace, hopeless
 from kosparse.config import ServeLlmConfig
 from kosparse.errors import ConfigError, ServiceError
 from kosparse.llm import manifests
 from kosparse.llm.checkpoint import published_precision
 from kosparse.ports import LlmEndpoint
 
-_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_HOPELESS = ("ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError")
-"""Reasons for which a pod waits and nothing but a person can help."""
-_LOG_BYTES = 1_000_000
+_RIGHTS = (
+    "Let the run's ServiceAccount create, get and delete jobs and services, and get and list pods and pods/log "
+    "(Role kosparse-llm-server)."
+)
 
 
 class KubernetesLlmServer:
@@ -26,7 +26,7 @@ class KubernetesLlmServer:
     def __init__(self, config: ServeLlmConfig, run_id: str, *, image: str, api_key: str = "") -> None:
         self.config, self.run_id, self.image, self._api_key = config, run_id, image, api_key
         self.name = manifests.server_name(run_id)
-        self.namespace = os.environ.get("POD_NAMESPACE") or _own_namespace()
+        self.namespace = Namespace.of_this_pod(_RIGHTS)
 
     def start(self) -> LlmEndpoint:
         """Create Job and Service unless they exist; a Job that has ended is replaced.
@@ -38,11 +38,14 @@ class KubernetesLlmServer:
         from kubernetes import client
 
         self._check_model()
-        batch, core, owner = client.BatchV1Api(_api()), client.CoreV1Api(_api()), self._owner()
-        if self._has_ended(batch):
-            self._delete(batch.delete_namespaced_job, self.name, propagation_policy="Background")
-        self._create(batch.create_namespaced_job, manifests.job(self.config, self.run_id, self.image, owner))
-        self._create(core.create_namespaced_service, manifests.service(self.run_id, owner))
+        connection, owner, space = kubernetes_api.api(), self.namespace.workflow(), self.namespace.name
+        batch, core = client.BatchV1Api(connection), client.CoreV1Api(connection)
+        if self._has_ended():
+            self._delete_job()
+        job = manifests.job(self.config, self.run_id, self.image, owner)
+        self.namespace.create("Job", partial(batch.create_namespaced_job, space, job))
+        service = manifests.service(self.run_id, owner)
+        self.namespace.create("Service", partial(core.create_namespaced_service, space, service))
         return LlmEndpoint(manifests.base_url(self.run_id), self.config.model, self._api_key)
 
     def check(self) -> None:
@@ -51,39 +54,29 @@ class KubernetesLlmServer:
         Raises:
             ServiceError: The Job has ended, or a pod waits for what nobody will bring; with the end of its log.
         """
-        from kubernetes import client
-
-        for pod in self._pods():
-            waiting = [status.state.waiting for status in pod.status.container_statuses or [] if status.state.waiting]
-            for state in waiting:
-                if state.reason in _HOPELESS:
-                    raise self._failed(f"cannot start: {state.reason}: {state.message or ''}".rstrip(": "))
-        if self._has_ended(client.BatchV1Api(_api())):
+        if reason := hopeless(self._pods()):
+            raise self._failed(f"cannot start: {reason}")
+        if self._has_ended():
             raise self._failed(f"has ended; its log ends with:\n{self.log()[-2000:]}")
 
     def log(self) -> str:
         """What the first pod has logged so far; empty when there is none or it may not be read."""
-        from kubernetes import client
-        from kubernetes.client.rest import ApiException
-
         try:
-            for pod in self._pods():
-                name = pod.metadata.name
-                text = client.CoreV1Api(_api()).read_namespaced_pod_log(
-                    name, self.namespace, limit_bytes=_LOG_BYTES, _preload_content=False
-                )
-                return str(text.data.decode("utf-8", "replace"))
-        except ApiException as error:
-            progress.note(f"the language model server's log cannot be read: {error.status} {error.reason}")
-        return ""
+            pods = self._pods()
+            return self.namespace.log(pods[0]) if pods else ""
+        except ServiceError as error:
+            progress.note(f"the language model server's log cannot be read: {error.what}")
+            return ""
 
     def stop(self) -> bool:
         """Delete Job (with its pods) and Service; True when something was there."""
         from kubernetes import client
 
-        batch, core = client.BatchV1Api(_api()), client.CoreV1Api(_api())
-        job = self._delete(batch.delete_namespaced_job, self.name, propagation_policy="Background")
-        service = self._delete(core.delete_namespaced_service, self.name)
+        job = self._delete_job()
+        core = client.CoreV1Api(kubernetes_api.api())
+        service = self.namespace.delete(
+            f"service {self.name}", partial(core.delete_namespaced_service, self.name, self.namespace.name)
+        )
         return job or service
 
     def _check_model(self) -> None:
@@ -102,84 +95,36 @@ class KubernetesLlmServer:
                 fix=f"Set serve_llm.quantization={published}, or name a checkpoint published as {asked}.",
             )
 
-    def _owner(self) -> manifests.Owner | None:
-        """The Workflow that owns this pod: when it goes, so does the server."""
-        from kubernetes import client
-        from kubernetes.client.rest import ApiException
-
-        try:
-            pod = client.CoreV1Api(_api()).read_namespaced_pod(socket.gethostname(), self.namespace)
-        except ApiException as error:
-            progress.note(f"the language model server has no owner but its deadline: {error.status} {error.reason}")
-            return None
-        owners = pod.metadata.owner_references or []
-        found = next((owner for owner in owners if owner.kind == "Workflow"), None)
-        if found is None:
-            return None
-        return {"apiVersion": found.api_version, "kind": found.kind, "name": found.name, "uid": found.uid}
-
     def _pods(self) -> list[Any]:
-        from kubernetes import client
+        return self.namespace.pods(f"{manifests.RUN_LABEL}={self.name}")
 
-        label = f"{manifests.RUN_LABEL}={self.name}"
-        pods: list[Any] = client.CoreV1Api(_api()).list_namespaced_pod(self.namespace, label_selector=label).items
-        return pods
-
-    def _has_ended(self, batch: Any) -> bool:
+    def _has_ended(self) -> bool:
         """Whether the Job exists and has failed, been ended by its deadline, or completed."""
+        from kubernetes import client
         from kubernetes.client.rest import ApiException
 
-        try:
-            status = batch.read_namespaced_job(self.name, self.namespace).status
-        except ApiException as error:
-            if error.status == 404:
-                return False
-            raise self._refused(f"show job {self.name}", error) from error
+        batch = client.BatchV1Api(kubernetes_api.api())
+        with self.namespace.told(f"show job {self.name}"):
+            try:
+                status = batch.read_namespaced_job(self.name, self.namespace.name).status
+            except ApiException as error:
+                if error.status == 404:
+                    return False
+                raise
         conditions = (status and status.conditions) or []
         return any(condition.type in ("Failed", "Complete") and condition.status == "True" for condition in conditions)
 
-    def _create(self, create: Any, body: dict[str, Any]) -> None:
-        from kubernetes.client.rest import ApiException
+    def _delete_job(self) -> bool:
+        from kubernetes import client
 
-        try:
-            create(self.namespace, body)
-        except ApiException as error:
-            if error.status != 409:  # it exists: start is idempotent
-                raise self._refused(f"create {body['kind']}", error) from error
-
-    def _delete(self, delete: Any, name: str, **options: str) -> bool:
-        from kubernetes.client.rest import ApiException
-
-        try:
-            delete(name, self.namespace, **options)
-        except ApiException as error:
-            if error.status == 404:
-                return False
-            raise self._refused(f"delete {name}", error) from error
-        return True
+        delete = client.BatchV1Api(kubernetes_api.api()).delete_namespaced_job
+        call = partial(delete, self.name, self.namespace.name, propagation_policy="Background")
+        return self.namespace.delete(f"job {self.name}", call)
 
     def _failed(self, what: str) -> ServiceError:
+        space = self.namespace.name
         return ServiceError(
             f"the language model server {what}",
-            where=f"job {self.name} in namespace {self.namespace}",
-            fix=f"kubectl -n {self.namespace} describe job,pod -l {manifests.RUN_LABEL}={self.name} tells more.",
+            where=f"job {self.name} in namespace {space}",
+            fix=f"kubectl -n {space} describe job,pod -l {manifests.RUN_LABEL}={self.name} tells more.",
         )
-
-    def _refused(self, what: str, error: Any) -> ServiceError:
-        return ServiceError(
-            f"Kubernetes did not {what}: {error.status} {error.reason}",
-            where=f"namespace {self.namespace}",
-            fix="Let the run's ServiceAccount create, get and delete jobs and services, and get and list pods "
-            "and pods/log.",
-        )
-
-
-def _api() -> Any:
-    from kubernetes import client, config
-
-    config.load_incluster_config()
-    return client.ApiClient()
-
-
-def _own_namespace() -> str:
-    return _NAMESPACE_FILE.read_text(encoding="utf-8").strip() if _NAMESPACE_FILE.exists() else "kubeflow"

@@ -24,6 +24,13 @@ def serve(options: argparse.Namespace) -> None:
     serve.serve(options.run, options.port, open_browser=options.open)
 
 
+def train_node(options: argparse.Namespace) -> None:
+    """``kosparse train-node``."""
+    from kosparse.steps.train_nodes import train_as_node
+
+    train_as_node(options.address)
+
+
 def refresh(options: argparse.Namespace) -> None:
     """``kosparse refresh``."""
     from kosparse.commands import refresh

@@ -78,6 +78,10 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="one JSON object per check and line")
     doctor.set_defaults(command=actions.doctor)
 
+    node = commands.add_parser("train-node", help="one process of a training on several nodes; train_sparse starts it")
+    node.add_argument("address", help="s3://bucket/prefix of its inputs")
+    node.set_defaults(command=actions.train_node)
+
     completion = commands.add_parser("completion", help="print a script that completes commands and options")
     completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
     completion.set_defaults(command=actions.completion)

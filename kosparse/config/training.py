@@ -117,6 +117,17 @@ class TrainSparseConfig(StepConfig):
     real_label_weight: float = Field(default=0.5, ge=0, le=1)
     """As ``label_weight``, for real queries: somebody judged their passage relevant."""
     device: str = "auto"
+    nodes: int = Field(default=1, ge=1, le=64)
+    """With ``train="all"`` on a cluster: pods that share the training, as a TrainJob of Kubeflow's Trainer; 1 trains in
+    the step's own pod."""
+    node_processes: int = Field(default=1, ge=1)
+    """Of each node: as many as ``node_runtime`` gives it GPUs, 1 without."""
+    node_runtime: str = "kosparse-train"
+    """TrainingRuntime in the run's namespace: memory, GPUs, place and credentials of a node."""
+    nodes_ready_seconds: float = Field(default=1800.0, gt=0)
+    """All nodes must run within this long, else the step ends: no room, no image."""
+    nodes_deadline_seconds: int = Field(default=72000, ge=60)
+    """The TrainJob ends after this long even if nobody stops it."""
 
     @model_validator(mode="after")
     def _learns(self) -> Self:
@@ -129,7 +140,17 @@ class TrainSparseConfig(StepConfig):
             )
         return self
 
+    @model_validator(mode="after")
+    def _nodes_share_all(self) -> Self:
+        if self.nodes > 1 and self.train != "all":
+            raise ValueError(f'{self.nodes} nodes cannot share the training of a head: set train="all", or nodes=1')
+        return self
+
     @property
     def uses_negatives(self) -> bool:
         """Whether a step looks at hard negatives: ``head`` with the divergence alone ranks all passages anyway."""
         return self.negatives_per_query > 0 and (self.train == "all" or self.info_nce_weight > 0)
+
+
+WHERE_IT_TRAINS = ("device", "nodes", "node_processes", "node_runtime", "nodes_ready_seconds", "nodes_deadline_seconds")
+"""Settings of ``TrainSparseConfig`` that change nothing about what is learnt."""

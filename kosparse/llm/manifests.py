@@ -26,10 +26,19 @@ Owner = Mapping[str, str]
 """``apiVersion``, ``kind``, ``name`` and ``uid`` of the object that takes its own along when it goes."""
 
 
-def server_name(run_id: str) -> str:
-    """Name of the objects of one run: a DNS label of at most 63 characters."""
+def run_name(kind: str, run_id: str) -> str:
+    """What objects of one run are called, or labelled: a DNS label of at most 63 characters.
+
+    >>> run_name("kosparse-llm", "Run_7")
+    'kosparse-llm-run-7'
+    """
     safe = "".join(character if character.isascii() and character.isalnum() else "-" for character in run_id.lower())
-    return f"kosparse-llm-{safe}"[:63].strip("-")
+    return f"{kind}-{safe}"[:63].strip("-")
+
+
+def server_name(run_id: str) -> str:
+    """Name of the objects of one run's server."""
+    return run_name("kosparse-llm", run_id)
 
 
 def base_url(run_id: str) -> str:

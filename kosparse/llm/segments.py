@@ -18,9 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kosparse import progress
-from kosparse.errors import ConfigError, KosparseError
+from kosparse.errors import KosparseError
 from kosparse.llm.responses import Response, Responses
-from kosparse.ports import ObjectStore
+from kosparse.ports import ObjectStore, bucket_and_prefix
 
 SECONDS_BETWEEN_FLUSHES = 30.0
 _DOWNLOADS_AT_ONCE = 8
@@ -42,13 +42,7 @@ class Segments:
     def __init__(
         self, store: ObjectStore, address: str, path: Path, *, seconds: float = SECONDS_BETWEEN_FLUSHES
     ) -> None:
-        scheme, _, rest = address.partition("://")
-        self._bucket, _, prefix = rest.partition("/")
-        if scheme != "s3" or not self._bucket:
-            raise ConfigError(
-                f"not an address of answers: {address!r}", where="KOSPARSE_LLM_CACHE", fix="Write s3://bucket/prefix."
-            )
-        self._prefix = f"{prefix.strip('/')}/".lstrip("/")
+        self._bucket, self._prefix = bucket_and_prefix(address, of="answers", where="KOSPARSE_LLM_CACHE")
         self._store, self._path, self._seconds = store, path, seconds
         self._writer, self._written = uuid.uuid4().hex[:16], 0
         self._running, self._ended = False, threading.Event()

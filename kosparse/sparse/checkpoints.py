@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from kosparse.errors import ConfigError, KosparseError
-from kosparse.ports import ObjectStore
+from kosparse.ports import ObjectStore, bucket_and_prefix
 from kosparse.progress import note
 
 _NAME = re.compile(r"step-(\d{8})-([0-9a-f]{16})\.pt")
@@ -154,14 +154,8 @@ class Checkpoints:
 
     def _place(self) -> tuple[str, str]:
         """Bucket, and the prefix of this training's keys."""
-        bucket, _, prefix = self.address.removeprefix("s3://").partition("/")
-        if not self.address.startswith("s3://") or not bucket:
-            raise ConfigError(
-                f"not an address of checkpoints: {self.address!r}",
-                where="KOSPARSE_CHECKPOINTS",
-                fix="Write s3://bucket/prefix.",
-            )
-        return bucket, f"{prefix.strip('/')}/{self.origin}/".lstrip("/")
+        bucket, prefix = bucket_and_prefix(self.address, of="checkpoints", where="KOSPARSE_CHECKPOINTS")
+        return bucket, f"{prefix}{self.origin}/"
 
 
 def fingerprint(parts: Mapping[str, Iterable[Any]]) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kosparse.config import TrainSparseConfig
+from kosparse.config.training import WHERE_IT_TRAINS
 from kosparse.corpus.units import UNITS_FILE, Units, load_units
 from kosparse.errors import ConfigError
 from kosparse.export.hashing import folder_hash
@@ -36,7 +37,14 @@ from kosparse.sparse.training_set import TrainingSet
 from kosparse.sparse.warm_start import learnt_query_weights
 from kosparse.sparse.wishes import dictionary_wishes
 
-_INDIFFERENT = {"max_seconds", "checkpoint_seconds", "curve_seconds", "device", "micro_batch", "gradient_checkpointing"}
+_INDIFFERENT = {
+    "max_seconds",
+    "checkpoint_seconds",
+    "curve_seconds",
+    "micro_batch",
+    "gradient_checkpointing",
+    *WHERE_IT_TRAINS,
+}
 """Settings that do not change what is learnt."""
 
 

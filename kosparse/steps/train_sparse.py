@@ -16,6 +16,7 @@ from kosparse.progress import note
 from kosparse.records import SynonymEntry
 from kosparse.settings import settings
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
+from kosparse.steps.train_nodes import train_on_nodes
 
 if TYPE_CHECKING:
     from kosparse.sparse.checkpoints import Checkpoints
@@ -41,6 +42,10 @@ def run(
     history: OutPath,
 ) -> Metrics:
     """Train, keep the best state, and write a sentence-transformers folder; interrupted, go on where it was."""
+    if config.nodes > 1:
+        inputs = {"training_set": training_set, "backbone": backbone, "idf": idf, "trends": trends}
+        outputs = {"model": model, "history": history}
+        return train_on_nodes(config, {**inputs, "dictionary": dictionary}, outputs)
     from kosparse.sparse.distributed import process_group
     from kosparse.sparse.fit import fit
     from kosparse.sparse.training_set import TrainingSet

@@ -39,6 +39,18 @@ class MemoryStore:
         self._answer()
         self.buckets.add(bucket)
 
+    def mirror_folder(self, folder: Path, bucket: str, prefix: str) -> int:
+        files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+        for path in files:
+            self.upload(path, bucket, f"{prefix}/{path.relative_to(folder).as_posix()}")
+        return len(files)
+
+    def fetch_folder(self, bucket: str, prefix: str, folder: Path) -> int:
+        keys = self.list(bucket, f"{prefix}/")
+        for key in keys:
+            self.download(bucket, key, folder / key.removeprefix(f"{prefix}/"))
+        return len(keys)
+
     def _answer(self) -> None:
         if self.broken:
             raise ServiceError("the object store does not answer", where="memory", fix="Mend it.")

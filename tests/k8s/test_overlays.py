@@ -18,8 +18,8 @@ from pipelines import deployment, recipes
 FULL = ServeLlmConfig.parse(recipes.arguments("full")["serve_llm"])
 
 
-def test_there_are_the_four_overlays():
-    assert overlays() == ["external-services", "gpu", "kserve", "local"]
+def test_there_are_the_five_overlays():
+    assert overlays() == ["external-services", "gpu", "kserve", "local", "trainer"]
 
 
 @pytest.mark.parametrize("overlay", overlays())
@@ -60,6 +60,7 @@ def test_kfp_keeps_artifacts_where_steps_look_for_them(overlay, built, find):
 
     scheme, address = config["data"]["s3_endpoint"].split("://")
     assert (provider["endpoint"], provider["disableSSL"]) == (address, scheme == "http")
+    assert provider["region"] == config["data"]["s3_region"]
     reference = provider["credentials"]["secretRef"]
     keys = {reference["accessKeyKey"], reference["secretKeyKey"]}
     assert keys == set(deployment.SECRETS[reference["secretName"]])

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from k8s.build import overlays
 from k8s.check.__main__ import excepted, problems
 
 DEPLOYMENT, STATEFUL, JOB = ("Deployment", "mlflow"), ("StatefulSet", "minio"), ("Job", "kosparse-buckets")
@@ -14,7 +15,10 @@ SERVICE, CLAIM, BUDGET = (
 CONFIG, ROLE, BINDING = ("ConfigMap", "kosparse"), ("Role", "kosparse-llm-server"), ("RoleBinding", "kosparse-task")
 QUOTA, RANGE, ACCOUNT = ("ResourceQuota", "kosparse"), ("LimitRange", "kosparse"), ("ServiceAccount", "kosparse-runner")
 SPACE, POLICY, SERVED = ("Namespace", "kosparse"), ("NetworkPolicy", "postgres"), ("InferenceService", "kosparse-llm")
+RUNTIME, NODES = ("TrainingRuntime", "kosparse-train"), ("NetworkPolicy", "kosparse-train")
 CONTAINER = "spec.template.spec.containers.0"
+NODE_JOB = "spec.template.spec.replicatedJobs.0"
+NODE_POD = f"{NODE_JOB}.template.spec.template.spec"
 
 GONE = object()
 
@@ -104,6 +108,32 @@ PLANTED = [
     (SPACE, "metadata.labels.kosparse/runs", GONE, "flows", "step -> mlflow:5000: is needed"),
 ]
 
+PLANTED_FOR_NODES = [
+    (RUNTIME, "spec.templates", {}, "types", "spec.templates: unknown field"),
+    (RUNTIME, "spec.mlPolicy.numNodes", "2", "types", "is not of type int"),
+    (RUNTIME, f"{NODE_JOB}.name", GONE, "types", "name: is missing"),
+    (RUNTIME, f"{NODE_POD}.containers.0.resources.limits.memory", "64Gb", "types", "is not a quantity"),
+    (RUNTIME, f"{NODE_POD}.restartPolicy", "Sometimes", "types", "is none of"),
+    (RUNTIME, f"{NODE_POD}.securityContext.runAsNonRoot", GONE, "restricted", "may run as root"),
+    (RUNTIME, f"{NODE_POD}.containers.0.securityContext.capabilities", GONE, "restricted", "capabilities"),
+    (RUNTIME, f"{NODE_POD}.containers.0.securityContext.readOnlyRootFilesystem", GONE, "read-only", "can be written"),
+    (RUNTIME, f"{NODE_POD}.containers.0.resources.requests.cpu", GONE, "resources", "has no requests.cpu"),
+    (RUNTIME, f"{NODE_POD}.containers.0.image", "kosparse-gpu:latest", "image", "moves"),
+    (RUNTIME, f"{NODE_POD}.automountServiceAccountToken", GONE, "token", "token"),
+    (RUNTIME, f"{NODE_POD}.volumes.0", {"name": "cache", "hostPath": {"path": "/"}}, "host", "is a hostPath"),
+    (RUNTIME, f"{NODE_POD}.volumes.0.name", "cash", "references", "no volume cache"),
+    (RUNTIME, f"{NODE_POD}.containers.0.env.0.valueFrom.secretKeyRef.key", "key", "references", "no kosparse-s3"),
+    (RUNTIME, f"{NODE_POD}.containers.0.env.0", {"name": "AWS_SECRET_KEY", "value": "correcthorse"}, "secrets", "AWS"),
+    (("Role", "kosparse-train"), "rules.0.verbs", ["*"], "rights", "may *"),
+    (("RoleBinding", "kosparse-train"), "roleRef.name", "kosparse-trains", "references", "no role"),
+    (NODES, "spec.ingress", GONE, "flows", "node -> node:29500: is needed"),
+    (NODES, "spec.ingress.0.from", [{"namespaceSelector": {}}], "flows", "stranger -> node:29500: must not be"),
+    (NODES, "spec.egress.0.ports", [{"port": 29500}], "flows", "node -> node:41234: is needed"),
+    (NODES, "spec.egress.1", GONE, "flows", "node -> minio:9000: is needed"),
+    (NODES, "spec.egress.1", {}, "flows", "node -> kubernetes:443: must not be"),
+    (("NetworkPolicy", "minio"), "spec.ingress.0.from.3", GONE, "flows", "node -> minio:9000: is needed"),
+]
+
 
 def plant(document, path, value):
     """Set what a dotted path leads to, or remove it."""
@@ -118,7 +148,23 @@ def plant(document, path, value):
 
 @pytest.mark.parametrize(("target", "path", "value", "rule", "text"), PLANTED, ids=lambda part: str(part)[:60])
 def test_a_planted_error_is_caught(target, path, value, rule, text, built, find):
-    documents = built("kserve")
+    assert_caught(built("kserve"), find, target, path, value, rule, text)
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "value", "rule", "text"), PLANTED_FOR_NODES, ids=lambda part: str(part)[:60]
+)
+def test_one_in_what_nodes_need_is_too(target, path, value, rule, text, built, find):
+    assert_caught(built("trainer"), find, target, path, value, rule, text)
+
+
+def test_every_kind_there_is_has_a_planted_error(built):
+    kinds = {document["kind"] for overlay in overlays() for document in built(overlay)}
+
+    assert kinds == {target[0] for target, *_ in PLANTED + PLANTED_FOR_NODES}
+
+
+def assert_caught(documents, find, target, path, value, rule, text):
     plant(find(documents, *target), path, value)
 
     found = [problem for problem in problems(documents) if not excepted(problem)]
@@ -147,6 +193,8 @@ def test_a_planted_error_is_caught(target, path, value, rule, text, built, find)
         ("gpu", "Namespace", "kosparse"),
         ("gpu", "ConfigMap", "kosparse-buckets"),
         ("kserve", "PersistentVolumeClaim", "kosparse-models"),
+        ("trainer", "NetworkPolicy", "kosparse-train"),
+        ("trainer", "Role", "kosparse-train"),
     ],
 )
 def test_an_object_that_is_missing_is_missed(overlay, kind, name, built, find):
@@ -161,7 +209,7 @@ apiVersion: trainer.kubeflow.org/v1alpha1
 kind: TrainJob
 metadata: {name: train-sparse, namespace: kosparse}
 spec:
-  runtimeRef: {name: torch-distributed}
+  runtimeRef: {kind: TrainingRuntime, name: kosparse-train}
   trainer:
     image: kosparse-gpu:0.1.0
     command: [torchrun, -m, kosparse.cli]
@@ -194,6 +242,7 @@ def test_kinds_of_trainer_and_kfp_are_known(text):
         (TRAIN_JOB, "spec.trainer.numNode", 2, "unknown field"),
         (TRAIN_JOB, "spec.trainer.numNodes", "2", "is not of type int"),
         (TRAIN_JOB, "spec.runtimeRef", GONE, "spec.runtimeRef: is missing"),
+        (TRAIN_JOB, "spec.runtimeRef.kind", "Runtime", "is none of"),
         (TRAIN_JOB, "spec.trainer.image", "kosparse-gpu", "has no tag"),
         (TRAIN_JOB, "kind", "PyTorchJob", "unknown kind"),
         (PIPELINE, "spec.name", "kosparse", "unknown field"),

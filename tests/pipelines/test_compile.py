@@ -1,6 +1,7 @@
 """The compiled package says what the code says."""
 
 import re
+from itertools import combinations
 
 import pytest
 import yaml
@@ -89,6 +90,8 @@ def test_gpu_is_only_asked_for_after_the_language_model_is_released(compiled):
     assert wants_gpu == {"build-training-set", "train-sparse", "evaluate"}
     for name in wants_gpu:
         assert "release-llm" in upstream(name)
+    # Nor do they run beside each other: one GPU does for a whole run.
+    assert all(one in upstream(other) or other in upstream(one) for one, other in combinations(wants_gpu, 2))
 
 
 def test_where_tasks_run_are_parameters_of_the_run(compiled):
@@ -100,8 +103,10 @@ def test_where_tasks_run_are_parameters_of_the_run(compiled):
     on_gpu_image = {name for name, image in images.items() if "gpu_image" in image}
     assert on_gpu_image == {f"exec-{step.replace('_', '-')}" for step in GPU_STEPS}
     assert all("cpu_image" in image for name, image in images.items() if name not in on_gpu_image)
-    trained = executors["exec-train-sparse"]["resources"]["accelerator"]
-    assert "gpus" in trained["resourceCount"] and "gpu_type" in trained["resourceType"]
+    for name, count in (("train-sparse", "train_gpus"), ("build-training-set", "gpus"), ("evaluate", "gpus")):
+        accelerator = executors[f"exec-{name}"]["resources"]["accelerator"]
+        assert accelerator["resourceCount"].endswith(f"pipelinechannel--{count}']}}}}")
+        assert "gpu_type" in accelerator["resourceType"]
     for name in on_gpu_image:
         assert "node_selector" in str(pods[name]["nodeSelector"]) and "tolerations" in str(pods[name]["tolerations"])
     for pod in pods.values():
@@ -128,6 +133,11 @@ def test_every_task_is_tried_again_and_ends(compiled):
     assert all(task["retryPolicy"]["backoffDuration"] == "30s" for task in tasks.values())
     pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert all(int(pod["activeDeadlineSeconds"]) >= 3600 for pod in pods.values())
+
+
+def test_no_task_runs_as_root(compiled):
+    pods = parsed(compiled)[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert {name: pod["securityContext"] for name, pod in pods.items()} == dict.fromkeys(pods, {"runAsNonRoot": True})
 
 
 def test_no_credential_stands_in_the_package(compiled, monkeypatch, tmp_path):

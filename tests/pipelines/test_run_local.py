@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from kosparse import progress
-from kosparse.errors import KosparseError, ResourceError
+from kosparse.errors import ConfigError, KosparseError, ResourceError
 from pipelines import local_services, run_local
 from pipelines.live import Board
 from pipelines.local_services import single_run
@@ -97,3 +97,10 @@ def test_a_second_run_in_one_folder_is_told_to_wait(tmp_path):
         with single_run(tmp_path):
             pass
     assert "Wait for it" in caught.value.fix and caught.value.exit_code == 4
+
+
+def test_nodes_are_refused_on_one_machine_before_anything_runs(tmp_path):
+    nodes = ["train_sparse.nodes=2"]
+    with pytest.raises(ConfigError, match="2 nodes are asked for, and this is one machine"):
+        run_local.run_pipeline(recipe="full", corpus="", queries="", qrels="", overrides=nodes, home=tmp_path / "home")
+    assert not list(tmp_path.iterdir())

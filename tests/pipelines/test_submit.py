@@ -126,8 +126,26 @@ def test_where_tasks_run_is_given_by_file_and_command_line(tmp_path, capsys):
     assert submit.main(arguments) == 0
     shown = json.loads(capsys.readouterr().out)["parameters"]
     assert (shown["node_selector"], shown["gpus"]) == ({"pool": "a100"}, 2) and "gpu_type" not in shown
-    assert submit.main([*arguments, "--gpus", "0"]) == 0
-    assert json.loads(capsys.readouterr().out)["parameters"]["gpus"] == 0
+    assert shown["train_gpus"] == 2 and shown["serve_llm"]["gpus"] == 1
+
+
+def test_a_cluster_without_gpus_is_asked_for_none(tmp_path, capsys):
+    def sent(*arguments):
+        assert submit.main(["--corpus", CORPUS, "--gpus", "0", "--dry-run", *arguments]) == 0
+        return json.loads(capsys.readouterr().out)["parameters"]
+
+    shown = sent()
+    assert (shown["gpus"], shown["train_gpus"], shown["serve_llm"]["gpus"]) == (0, 0, 0)
+    assert sent("--set", "serve_llm.gpus=2")["serve_llm"]["gpus"] == 2  # a server elsewhere, as it is told
+
+
+def test_where_nodes_train_the_step_itself_takes_no_gpu(capsys):
+    nodes = ["--set", "train_sparse.nodes=2", "--recipe", "full"]
+    assert submit.main(["--corpus", CORPUS, "--gpus", "1", "--dry-run", *nodes]) == 0
+    shown = json.loads(capsys.readouterr().out)["parameters"]
+    assert (shown["gpus"], shown["train_gpus"], shown["train_sparse"]["nodes"]) == (1, 0, 2)
+    assert submit.main(["--corpus", CORPUS, "--dry-run", "--set", "train_sparse.nodes=2"]) == 2
+    assert "2 nodes cannot share the training of a head" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

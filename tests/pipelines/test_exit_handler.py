@@ -1,0 +1,67 @@
+"""Whatever happens to a step, the last thing that happens is ``stop_llm``.
+
+The committed package under ``kfp.local``, its graph as it is; in place of each step, a line in a log.
+"""
+
+import json
+
+import pytest
+import yaml
+
+from pipelines import local_worker
+from pipelines.compile import PACKAGE
+
+STEP = """
+import json, os, pathlib, sys  # in place of kfp.dsl.executor_main
+task, end, given = sys.argv[1:]
+with open(os.environ["STEPS_LOG"], "a") as log:
+    log.write(task + "\\n")
+exec(end)
+outputs = json.loads(given)["outputs"]
+file = pathlib.Path(outputs["outputFile"])
+file.parent.mkdir(parents=True, exist_ok=True)
+file.write_text(json.dumps({"artifacts": outputs["artifacts"]}))
+"""
+
+
+@pytest.fixture(scope="module")
+def golden():
+    return list(yaml.load_all(PACKAGE.read_text(encoding="utf-8"), yaml.CSafeLoader))
+
+
+@pytest.fixture
+def ran(golden, tmp_path, monkeypatch):
+    """Run it with one step that ends in some way: the steps that ran, in order, and whether the run succeeded."""
+    monkeypatch.setenv("STEPS_LOG", str(tmp_path / "log"))
+    spec, platform = golden
+
+    def run(step, end):
+        for name, executor in spec["deploymentSpec"]["executors"].items():
+            task = name.removeprefix("exec-")
+            command = ["python3", "-S", "-c", STEP, task, end if task == step else "", "{{$}}"]
+            executor["container"] = {"image": "python", "command": command}
+        package = tmp_path / "package.yaml"
+        package.write_text(f"{json.dumps(spec)}\n---\n{json.dumps(platform)}\n", encoding="utf-8")
+        succeeded = True
+        try:
+            local_worker.run(package, {"corpus": "s3://corpus/x"}, tmp_path / "root")
+        except RuntimeError:
+            succeeded = False
+        return (tmp_path / "log").read_text().split(), succeeded
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("step", "end"),
+    [
+        ("serve-llm", "sys.exit(3)"),
+        ("generate-queries", "os.kill(os.getpid(), 15)"),
+    ],
+    ids=["a step fails", "a step is interrupted"],
+)
+def test_it_is_the_last_thing(ran, step, end):
+    steps, succeeded = ran(step, end)
+
+    assert not succeeded and steps[-1] == "stop-llm" and steps.count("stop-llm") == 1
+    assert step in steps and "register-model" not in steps  # nothing goes on from what is not there
