@@ -6,6 +6,7 @@ and use Kiwi's threads.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,9 @@ _EMPTY = ("VX", "VCP", "VCN", "NP", "NNB")
 """... but for auxiliaries, the copula, pronouns and dependent nouns."""
 _NOUNS = ("NNG", "NNP", "SL", "SH")
 _THREADS = 2
+_LONGEST_LINE = 4096
+_SENTENCE_END = re.compile(r"[.?!…]\s+")
+_BLANK = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
@@ -81,9 +85,21 @@ def sentences(text: str) -> list[str]:
 
 def sentences_of(texts: Sequence[str]) -> list[list[str]]:
     """``sentences`` of many texts, in order."""
-    lines = [[line for line in text.splitlines() if line.strip()] for text in texts]
+    lines = [[part for line in text.splitlines() if line.strip() for part in _stretches(line)] for text in texts]
     split = iter(_kiwi().split_into_sents([line for found in lines for line in found]))
     return [[one.text.strip() for _ in found for one in next(split) if one.text.strip()] for found in lines]
+
+
+def _stretches(line: str) -> list[str]:
+    """A long line in parts that end where a sentence seems to, else at a blank: Kiwi takes the square of a length."""
+    parts = []
+    while len(line) > _LONGEST_LINE:
+        ends = [found.end() for found in _SENTENCE_END.finditer(line, 1, _LONGEST_LINE)]
+        ends = ends or [found.end() for found in _BLANK.finditer(line, 1, _LONGEST_LINE)]
+        end = ends[-1] if ends else _LONGEST_LINE
+        parts.append(line[:end])
+        line = line[end:]
+    return [*parts, line]
 
 
 @lru_cache(maxsize=1)

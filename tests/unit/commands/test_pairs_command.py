@@ -1,7 +1,9 @@
 import json
+from pathlib import Path
 
 import pytest
 
+import kosparse.prompts
 from kosparse.cli import main
 from kosparse.jsonl import read_json, write_records
 from kosparse.records import SynonymEntry
@@ -43,6 +45,43 @@ def test_documents_become_a_dataset_and_a_second_call_asks_nothing(corpus, serve
     asked = server.completions
     assert main(call) == 0
     assert server.completions - asked <= 3, "whether it is there, and nothing of the work"
+
+
+def _calls(corpus, output, *more):
+    every = ["generate_queries.max_passages=0", "generate_queries.redraws=0", "generate_documents.max_queries=0"]
+    every += ["augment_queries.max_queries=0", "filter_pairs.judge=false", *more]
+    return ["pairs", "--corpus", corpus, "--output", str(output), *(part for row in every for part in ("--set", row))]
+
+
+def test_an_added_document_asks_its_own_question_alone(corpus, server, tmp_path):
+    assert main(_calls(corpus, tmp_path / "pairs")) == 0
+    again = server.completions
+    assert main(_calls(corpus, tmp_path / "pairs")) == 0
+    overhead = server.completions - again  # whether the model is there
+    with open(f"{corpus}/corpus.jsonl", "a", encoding="utf-8") as file:
+        text = "피벗 표는 원본 데이터가 바뀌어도 저절로 새로 고쳐지지 않으므로 새로 고침을 눌러야 합니다."
+        file.write(json.dumps({"_id": "added", "title": "피벗 표 새로 고침", "text": text}, ensure_ascii=False) + "\n")
+    asked = server.completions
+    assert main(_calls(corpus, tmp_path / "pairs")) == 0
+    assert server.completions - asked - overhead == 1
+
+
+def test_another_prompt_asks_its_own_task_alone(corpus, server, tmp_path, monkeypatch):
+    paraphrase = "augment_queries.max_queries=2"
+    assert main(_calls(corpus, tmp_path / "pairs", paraphrase)) == 0
+    again = server.completions
+    assert main(_calls(corpus, tmp_path / "pairs", paraphrase)) == 0
+    overhead = server.completions - again
+    own = tmp_path / "prompts"
+    own.mkdir()
+    shipped = (Path(kosparse.prompts.__file__).parent / "augment_query.yaml").read_text(encoding="utf-8")
+    changed = shipped.replace("system: |\n", "system: |\n  짧게 쓰세요.\n", 1)
+    assert changed != shipped
+    (own / "augment_query.yaml").write_text(changed, encoding="utf-8")
+    monkeypatch.setenv("KOSPARSE_PROMPTS", str(own))
+    asked = server.completions
+    assert main(_calls(corpus, tmp_path / "pairs", paraphrase)) == 0
+    assert server.completions - asked - overhead == 2
 
 
 def test_a_dictionary_that_is_not_there_stops_before_anything_is_asked(corpus, server, tmp_path, capsys):

@@ -78,7 +78,9 @@ def test_only_new_passages_are_encoded_and_everything_else_follows(base, tmp_pat
     after = SparseIndex.open(run / "model", run / "passages.jsonl", run / "index")
     assert after.passage_ids == ["a#0", "b#0", "d#0"]
     np.testing.assert_array_equal(after.weights[0].toarray(), before.weights[0].toarray())
-    np.testing.assert_allclose(after.weights[2].toarray(), after.model.encode_documents([NEW]).toarray(), rtol=1e-5)
+    np.testing.assert_allclose(
+        after.weights[2].toarray(), after.model.encode_documents([NEW]).toarray(), rtol=1e-5, atol=1e-6
+    )
     mined = read_records(run / "outputs/refresh/mine-synonyms/unknown", SynonymCandidate)
     assert ("시트", "sheet") in {(row.ko, row.en) for row in mined}
     assert (run / "bundle").is_dir() and read_json(run / "refresh.json")["base"] == "base"

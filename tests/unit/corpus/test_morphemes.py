@@ -50,3 +50,10 @@ def test_sentences_of_many_texts_stay_apart():
 
 def test_no_text_has_nothing():
     assert content_morphemes(" ") == [] and sentences("\n") == []
+
+
+def test_a_line_of_many_sentences_is_split_as_its_sentences_are():
+    sentence = "셀을 보호하려면 시트를 암호로 잠급니다."
+
+    assert sentences(f"{sentence} " * 1000) == [sentence] * 1000
+    assert "".join(sentences("가나다라 " * 4000)).replace(" ", "") == "가나다라" * 4000

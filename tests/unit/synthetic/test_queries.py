@@ -177,3 +177,24 @@ def test_instructions_and_examples_are_those_of_the_wanted_types():
     assert {frozenset(json.loads(turn["content"])) for turn in turns if turn["role"] == "assistant"} == {
         frozenset(["claim"])
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "가",
+        "2024 1,000 3.14 010 " * 40,
+        "Protect the cell with a password before you share the sheet with anybody. " * 3,
+        "<div><p>" * 2000 + "&nbsp;" * 2000,
+        "\x00\x07\u200b\ufeff",
+        "셀을 보호하려면 시트를 암호로 잠급니다. " * 10_000,
+    ],
+    ids=["empty", "one character", "digits", "English", "HTML", "control", "one long line"],
+)
+def test_a_document_of_any_kind_spoils_nothing_for_the_others(text):
+    fake = model()
+    written = generate_queries_from_documents([text, CELL], fake, num_queries_per_doc=1)
+    passages = {row.passage_id for row in written.rows}
+    assert passages, "the good one has its query"
+    assert max(len(message["content"]) for request in fake.requests for message in request.messages) < 5000
