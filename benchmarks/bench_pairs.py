@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import resource
 import tempfile
@@ -16,6 +17,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks.report import finish
 from kosparse.adapters.embedder import open_embedder
@@ -28,6 +31,7 @@ from kosparse.ports import ChatModel
 from kosparse.records import Pair, Passage
 from kosparse.settings import settings
 from kosparse.steps import ingest_corpus
+from kosparse.synonyms.calibrate import auroc
 from kosparse.synthetic.filters import filter_synthetic_pairs
 from kosparse.synthetic.near_duplicates import near_duplicates
 from kosparse.synthetic.scores import numbers
@@ -36,6 +40,8 @@ _LABELLED = Path(__file__).parent / "labelled"
 _COSINES = (0.95, 0.96, 0.97, 0.98)
 _TRIGRAMS = (0.4, 0.5, 0.6)
 _FLOORS = (0, 2, 4, 5, 6, 7)
+_SHARES = (0.67, 0.33)
+"""Of the pairs judged: two ways of asking have odds of different size."""
 
 Same = Callable[[str, str], bool]
 Row = dict[str, Any]
@@ -91,8 +97,7 @@ def filtering(passages: Mapping[str, Passage], model: ChatModel | None) -> list[
         Pair(**{name: row[name] for name in names}, document_id=passages[row["passage_id"]].document_id)
         for row in labelled
     ]
-    config = FilterPairsConfig(max_judged=len(pairs), budget_seconds=3600)
-    filtered = filter_synthetic_pairs(pairs, passages.values(), config=config, model=model)
+    filtered = filter_synthetic_pairs(pairs, passages.values(), config=FilterPairsConfig(judge=False))
     left = dict(labels)
     rows = [_quality("nothing", left, labels)]
     stages = [stage["stage"] for stage in filtered.funnel["stages"]]
@@ -104,11 +109,31 @@ def filtering(passages: Mapping[str, Passage], model: ChatModel | None) -> list[
             left.pop(lost)
         rows.append(_quality(stage, left, labels))
     if model is not None:
-        judged = {pair.id: pair.scores["judge"] for pair in filtered.kept if "judge" in pair.scores}
-        for floor in _FLOORS:
-            left = {name: labels[name] for name, odds in judged.items() if odds >= floor}
-            rows.append(_quality(f"judge >= {floor}", left, labels))
+        for together in (1, FilterPairsConfig().judge_together):
+            rows += judging(pairs, labels, passages, model, together)
     return rows
+
+
+def judging(
+    pairs: Sequence[Pair], labels: Mapping[str, bool], passages: Mapping[str, Passage], model: ChatModel, together: int
+) -> list[Row]:
+    """The judge's odds on what the other filters leave: how well they order, and what each floor would keep."""
+    config = FilterPairsConfig(
+        max_judged=len(pairs), judge_together=together, budget_seconds=3600, min_judge_score=-math.inf
+    )
+    started = time.perf_counter()
+    kept = filter_synthetic_pairs(pairs, passages.values(), config=config, model=model).kept
+    seconds = time.perf_counter() - started
+    odds = {pair.id: pair.scores["judge"] for pair in kept if "judge" in pair.scores}
+    by_label = [np.array([value for name, value in odds.items() if labels[name] == good]) for good in (True, False)]
+    name = f"judge, {together} at once"
+    print(f"{name}: {len(odds)} of {len(kept)} judged, AUROC {auroc(*by_label):.3f}, {seconds:.0f} s with the filters")
+    floors = [(f"{name} >= {floor}", floor) for floor in _FLOORS]
+    floors += [(f"{name}, best {share:.0%}", float(np.quantile(list(odds.values()), 1 - share))) for share in _SHARES]
+    return [
+        _quality(what, {name: labels[name] for name, value in odds.items() if value >= floor}, labels)
+        for what, floor in floors
+    ]
 
 
 _STAGES = {

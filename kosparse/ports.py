@@ -39,6 +39,8 @@ class ChatRequest:
     """Which of several draws for the same messages: part of the cache key, not sent."""
     top_logprobs: int = 0
     """How many first-token alternatives to return with log-probabilities (0 to 20)."""
+    every_token: bool = False
+    """Return the alternatives of every token of the answer: several labels are read off one answer."""
     may_shorten: str = ""
     """A stretch of the last message, such as the passage, that may be cut at a sentence end when the
     whole is too long for the model; empty when nothing may."""

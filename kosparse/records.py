@@ -192,6 +192,14 @@ class SynonymEntry(Row):
     curated: bool = False
 
 
+class AnswerToken(Row):
+    """One token of an answer, and what could have stood in its place."""
+
+    text: str
+    logprobs: dict[str, float]
+    """Natural-log probabilities of the most likely tokens at this place."""
+
+
 class Completion(Row):
     """One raw answer of a language model. This is what the response cache stores."""
 
@@ -201,6 +209,8 @@ class Completion(Row):
     completion_tokens: int = Field(default=0, ge=0)
     first_token_logprobs: dict[str, float] = Field(default_factory=dict)  # pydantic would copy a default, deeply
     """Natural-log probabilities of the most likely first tokens, when asked for."""
+    tokens: list[AnswerToken] = Field(default_factory=list)
+    """Every token of the answer, when asked for."""
     cached: bool = False
     shortened_by: int = Field(default=0, ge=0)
     """Characters of the request's ``may_shorten`` that were left out, because it was too long for the model."""

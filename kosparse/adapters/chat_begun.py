@@ -10,14 +10,15 @@ from __future__ import annotations
 import openai
 
 from kosparse.adapters.chat_repair import Server
-from kosparse.adapters.chat_wire import Draft, seed
+from kosparse.adapters.chat_wire import Draft, answer_tokens, seed
 from kosparse.adapters.server_tokens import tokenized
 from kosparse.llm.harmony import FINAL
 from kosparse.records import Completion
 
 
 async def begun_answer(client: openai.AsyncOpenAI, server: Server, draft: Draft) -> Completion:
-    """The first token of the answer, with its alternatives; empty from a server that cannot do this."""
+    """The first token of the answer, or every one that is asked for, with alternatives; empty from a server that
+    cannot do this."""
     chat = await tokenized(server.base_url, server.api_key, {"model": server.model, "messages": draft.messages})
     if not server.opening:
         asked = {"model": server.model, "prompt": FINAL, "add_special_tokens": False}
@@ -29,20 +30,21 @@ async def begun_answer(client: openai.AsyncOpenAI, server: Server, draft: Draft)
     response = await client.completions.create(
         model=server.model,
         prompt=[*chat.tokens, *server.opening],
-        max_tokens=1,
+        max_tokens=draft.max_tokens if request.every_token else 1,
         temperature=request.temperature,
         top_p=request.top_p,
         seed=seed(draft),
         logprobs=request.top_logprobs,
     )
     choice = response.choices[0]
-    told = choice.logprobs.top_logprobs if choice.logprobs else None
-    first = dict(told[0]) if told and told[0] else {}
+    told = [dict(each or {}) for each in (choice.logprobs.top_logprobs if choice.logprobs else None) or []]
+    first = told[0] if told else {}
     return Completion(
         text=choice.text or max(first, key=first.__getitem__, default=""),
         finish_reason=choice.finish_reason or "stop",
         prompt_tokens=response.usage.prompt_tokens if response.usage else 0,
         completion_tokens=response.usage.completion_tokens if response.usage else 0,
         first_token_logprobs=first,
+        tokens=answer_tokens(request, choice.logprobs.tokens, told) if told else [],
         shortened_by=draft.shortened_by,
     )

@@ -163,7 +163,7 @@ class Run:
         if draft.request.top_logprobs and self.server.thinks_first:
             return await begun_answer(self.client, self.server, draft)
         sent = arguments(self.server.model, draft, grammar=grammar, effort=self.effort)
-        return completion(await self.client.chat.completions.create(**sent), draft.shortened_by)
+        return completion(await self.client.chat.completions.create(**sent), draft)
 
     async def _refused_request(
         self, task: Task, error: openai.APIStatusError, sent_with_grammar: bool

@@ -5,14 +5,14 @@ from __future__ import annotations
 import email.utils
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import openai
 
 from kosparse.ports import ChatRequest
-from kosparse.records import Completion
+from kosparse.records import AnswerToken, Completion
 
 _LONGEST_RETRY_AFTER = 60.0
 _SEEDS_APART = 7919
@@ -91,24 +91,34 @@ def _with_schema(messages: list[dict[str, str]], schema: Mapping[str, Any]) -> l
     return [{"role": "system", "content": text}, *messages]
 
 
-def completion(response: Any, shortened_by: int = 0) -> Completion:
-    """The answer; its text is empty when there is none. Reasoning is never taken for the answer.
+def completion(response: Any, draft: Draft) -> Completion:
+    """The answer to a draft; its text is empty when there is none. Reasoning is never taken for the answer.
 
     Raises:
         AttributeError, IndexError, TypeError, ValueError: The response is not one of this protocol.
     """
     choice = response.choices[0]
     tokens = choice.logprobs.content if choice.logprobs and choice.logprobs.content else []
-    first = {option.token: option.logprob for option in tokens[0].top_logprobs} if tokens else {}
+    alternatives = [{option.token: option.logprob for option in token.top_logprobs} for token in tokens]
     usage = response.usage
     return Completion(
         text=choice.message.content or "",
         finish_reason=choice.finish_reason or "stop",
         prompt_tokens=usage.prompt_tokens if usage else 0,
         completion_tokens=usage.completion_tokens if usage else 0,
-        first_token_logprobs=first,
-        shortened_by=shortened_by,
+        first_token_logprobs=alternatives[0] if alternatives else {},
+        tokens=answer_tokens(draft.request, [token.token for token in tokens], alternatives),
+        shortened_by=draft.shortened_by,
     )
+
+
+def answer_tokens(
+    request: ChatRequest, texts: Sequence[str], alternatives: Sequence[dict[str, float]]
+) -> list[AnswerToken]:
+    """Every token with its alternatives, where the request asks for them."""
+    if not request.every_token:
+        return []
+    return [AnswerToken(text=text, logprobs=told) for text, told in zip(texts, alternatives, strict=True)]
 
 
 def retry_after(error: openai.APIStatusError) -> float:

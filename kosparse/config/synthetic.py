@@ -84,7 +84,7 @@ class GenerateHardNegativesConfig(LlmStepConfig):
 class FilterPairsConfig(LlmStepConfig):
     """``filter_pairs``."""
 
-    prompts_used: ClassVar[tuple[str, ...]] = ("judge_relevance",)
+    prompts_used: ClassVar[tuple[str, ...]] = ("judge_queries",)
 
     min_characters: int = Field(default=2, ge=1)
     max_characters: int = Field(default=100, ge=1)
@@ -106,6 +106,8 @@ class FilterPairsConfig(LlmStepConfig):
     """The same under the dense encoder, which then reads all passages; 0 switches it off."""
     judge: bool = True
     max_judged: int = Field(default=24, ge=0)
+    judge_together: int = Field(default=8, ge=1, le=100)
+    """Most queries of one passage in one question to the judge."""
     excerpt_characters: int = Field(default=300, ge=50)
     """What the judge is shown; the value of generate_queries shows it what the query was written from."""
     reviewed: int = Field(default=120, ge=1)
@@ -114,4 +116,5 @@ class FilterPairsConfig(LlmStepConfig):
     """Log-odds that the passage answers the query."""
     budget_seconds: float = Field(default=60.0, gt=0)
     temperature: float = Field(default=0.0, ge=0, le=2)
-    max_tokens: int = Field(default=1, ge=1)
+    max_tokens: int = Field(default=8, ge=1)
+    """Per query: ``12. 아니오`` in the tokens of a model that knows little Korean."""

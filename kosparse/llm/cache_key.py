@@ -18,7 +18,7 @@ class KeyMaker:
     """Names the answers of one model.
 
     The key is the SHA-256 of ``[model, revision, quantization, {every field of the request}]`` as
-    JSON with sorted keys; ``may_shorten`` follows where it is given. Requests of one task differ in
+    JSON with sorted keys; ``every_token`` is there where it is true, and ``may_shorten`` follows where it is given. Requests of one task differ in
     their last message only, so what surrounds it is prepared once: a run of 100,000 resumes without
     writing and hashing the same instructions 100,000 times.
     """
@@ -35,6 +35,7 @@ class KeyMaker:
         if before != self._shared_before:
             self._shared_before, self._hash = before, hashlib.sha256(self._before_last_message(request).encode())
         after = (request.sample, request.seed, request.temperature, request.top_logprobs, request.top_p)
+        after = (*after, request.every_token)
         if after != self._shared_after:
             self._shared_after, self._after = after, _after_last_message(request)
         last = _message(request.messages[-1]) if request.messages else ""
@@ -63,4 +64,6 @@ def _after_last_message(request: ChatRequest) -> str:
         "top_logprobs": request.top_logprobs,
         "top_p": request.top_p,
     }
+    if request.every_token:
+        fields["every_token"] = True
     return f"], {_canonical(fields)[1:]}]"

@@ -107,6 +107,7 @@ def estimate(collection: Collection, settings: Mapping[str, Mapping[str, Any]]) 
     answered = min(augment.max_queries, written)
     all_pairs = written + answered + documents.max_queries * len(documents.grades)
     judged = min(pairs.max_judged, all_pairs) if pairs.judge else 0
+    together = min(pairs.judge_together, queries.queries_per_passage)
     judged_shown = min(collection.passage_characters, pairs.excerpt_characters)
     negative_shown = min(collection.passage_characters, negatives.excerpt_characters)
     terms = 2 * _TERM_CHARACTERS
@@ -131,7 +132,12 @@ def estimate(collection: Collection, settings: Mapping[str, Mapping[str, Any]]) 
             negatives,
             [(min(negatives.max_pairs, written), "generate_hard_negatives", _QUERY_CHARACTERS + negative_shown)],
         ),
-        _row("filter_pairs", pairs, [(judged, "judge_relevance", _QUERY_CHARACTERS + judged_shown)]),
+        _row(
+            "filter_pairs",
+            pairs,
+            [(math.ceil(judged / together), "judge_queries", together * _QUERY_CHARACTERS + judged_shown)],
+            written=together * pairs.max_tokens,
+        ),
     ]
 
 
@@ -162,13 +168,17 @@ def _step_name(kind: type[StepConfig]) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
-def _row(step: str, config: LlmStepConfig, asked: list[tuple[int, str, float]]) -> StepEstimate:
-    """``asked``: (calls, prompt, characters of the question's data)."""
+def _row(
+    step: str, config: LlmStepConfig, asked: list[tuple[int, str, float]], *, written: float | None = None
+) -> StepEstimate:
+    """``asked``: (calls, prompt, characters of the question's data); ``written``: tokens of an answer, where known."""
     return StepEstimate(
         step=step,
         calls=sum(calls for calls, _, _ in asked),
         prompt_tokens=round(sum(calls * _prompt_tokens(name, data) for calls, name, data in asked)),
-        completion_tokens=round(sum(calls * _written_tokens(name, config.max_tokens) for calls, name, _ in asked)),
+        completion_tokens=round(
+            sum(calls * (written or _written_tokens(name, config.max_tokens)) for calls, name, _ in asked)
+        ),
         budget_seconds=config.budget_seconds,
     )
 

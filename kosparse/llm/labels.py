@@ -1,9 +1,10 @@
-"""Answers as probabilities of the first token, never as words in the text."""
+"""Answers as probabilities of a label's first token, never as words in the text."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from kosparse.records import Completion
 
@@ -24,7 +25,50 @@ def log_odds(completion: Completion, positive: Sequence[str], negative: Sequence
     Returns:
         Natural-log odds, or None when neither label is among the alternatives.
     """
-    alternatives = completion.first_token_logprobs
+    return _odds(completion.first_token_logprobs, positive, negative)
+
+
+def numbered_log_odds(
+    completion: Completion, count: int, positive: Sequence[str], negative: Sequence[str]
+) -> list[float | None]:
+    """``log_odds`` of each line of an answer such as ``1. 예\\n2. 아니오``.
+
+    Args:
+        completion: Answered with ``top_logprobs`` > 0 and ``every_token``.
+        count: How many lines there should be, numbered from 1.
+        positive: Spellings of the label that makes a result positive.
+        negative: Spellings of the other one.
+
+    Returns:
+        One value per number; None where its line is missing or holds neither label. Of two lines with one
+        number the first counts.
+    """
+    odds: list[float | None] = [None] * count
+    seen = set()
+    written = "".join(token.text for token in completion.tokens)
+    for line in _NUMBERED.finditer(written):
+        number = int(line[1])
+        if number in seen or not 1 <= number <= count:
+            continue
+        seen.add(number)
+        odds[number - 1] = _odds(_alternatives_at(completion, line.end()), positive, negative)
+    return odds
+
+
+_NUMBERED = re.compile(r"^\s*(\d{1,3})\s*[.):]\s*(?=\S)", re.MULTILINE)
+
+
+def _alternatives_at(completion: Completion, place: int) -> Mapping[str, float]:
+    """Of the token that holds the character at ``place``."""
+    end = 0
+    for token in completion.tokens:
+        end += len(token.text)
+        if place < end:
+            return token.logprobs
+    return {}
+
+
+def _odds(alternatives: Mapping[str, float], positive: Sequence[str], negative: Sequence[str]) -> float | None:
     p_positive = _mass(alternatives, positive, negative)
     p_negative = _mass(alternatives, negative, positive)
     if p_positive == 0.0 and p_negative == 0.0:
@@ -55,7 +99,7 @@ def swapped_log_odds(
     return None if odds[0] is None or odds[1] is None else (odds[0] + odds[1]) / 2
 
 
-def _mass(alternatives: dict[str, float], spellings: Sequence[str], others: Sequence[str]) -> float:
+def _mass(alternatives: Mapping[str, float], spellings: Sequence[str], others: Sequence[str]) -> float:
     """Summed probability of the tokens that begin one of the spellings and none of the others."""
     return sum(
         math.exp(logprob)

@@ -14,7 +14,7 @@ from kosparse.llm import harmony
 from kosparse.llm.memory import MemoryWatch
 from kosparse.llm.quantization import measure
 from kosparse.ports import ChatRequest, never
-from kosparse.records import Completion, Reject
+from kosparse.records import AnswerToken, Completion, Reject
 from kosparse.settings import EFFORTS
 
 _TURN = "\n\nuser:"
@@ -152,21 +152,27 @@ class TransformersChat:
         prompts = inputs["attention_mask"].sum(dim=1).tolist()
         return [
             self._completion(
-                out.sequences[row, length:].tolist(), self._first_token(out, row, request), prompts[row], request
+                out.sequences[row, length:].tolist(), self._alternatives(out, row, request), prompts[row], request
             )
             for row in range(len(texts))
         ]
 
-    def _first_token(self, out: Any, row: int, request: ChatRequest) -> dict[str, float]:
-        """The most likely first tokens with their natural-log probabilities, before any sampling setting."""
+    def _alternatives(self, out: Any, row: int, request: ChatRequest) -> list[dict[str, float]]:
+        """The most likely tokens with their natural-log probabilities, before any sampling setting.
+
+        Of the first place, or of every one, as the request asks.
+        """
         if not request.top_logprobs:
-            return {}
-        best = torch.log_softmax(out.logits[0][row].float(), dim=-1).topk(request.top_logprobs)
-        pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        return {self._tokenizer.decode([token]): value for token, value in pairs}
+            return []
+        found = []
+        for logits in out.logits if request.every_token else out.logits[:1]:
+            best = torch.log_softmax(logits[row].float(), dim=-1).topk(request.top_logprobs)
+            pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            found.append({self._tokenizer.decode([token]): value for token, value in pairs})
+        return found
 
     def _completion(
-        self, tokens: list[int], first: dict[str, float], prompt_tokens: int, request: ChatRequest
+        self, tokens: list[int], alternatives: list[dict[str, float]], prompt_tokens: int, request: ChatRequest
     ) -> Completion | Reject:
         end = next((position for position, token in enumerate(tokens) if token in self._ends), None)
         kept = tokens[:end]
@@ -185,7 +191,12 @@ class TransformersChat:
             finish_reason="stop" if stopped else "length",
             prompt_tokens=prompt_tokens,
             completion_tokens=len(kept),
-            first_token_logprobs=first,
+            first_token_logprobs=alternatives[0] if alternatives else {},
+            tokens=[
+                AnswerToken(text=self._tokenizer.decode([token]), logprobs=told)
+                for token, told in zip(kept, alternatives, strict=False)
+                if request.every_token
+            ],
         )
 
 
@@ -236,4 +247,4 @@ def _for_batches(tokenizer: Any) -> Any:
 
 def _settings(request: ChatRequest) -> tuple[Any, ...]:
     settings = (request.max_tokens, request.temperature, request.top_p, request.seed, request.sample)
-    return (*settings, request.top_logprobs)
+    return (*settings, request.top_logprobs, request.every_token)

@@ -137,6 +137,8 @@ def answer_text(answer: Any) -> str:
 
 def _fence(value: Any) -> Any:
     """Keep data from closing the fence it stands in: ``<<<`` and ``>>>`` delimit data in prompts."""
+    if isinstance(value, list):
+        return [_fence(each) for each in value]
     return value.replace("<<<", "«").replace(">>>", "»") if isinstance(value, str) else value
 
 

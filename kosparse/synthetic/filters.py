@@ -210,8 +210,14 @@ class Filter:
         """
         assert self.writer is not None
         answering = [one for one in scored if one.pair.grade >= 2]
-        characters, limit = self.config.excerpt_characters, self.config.max_judged
-        self.judged = judge(answering, self.passages, self.writer, limit=limit, characters=characters)
+        self.judged = judge(
+            answering,
+            self.passages,
+            self.writer,
+            limit=self.config.max_judged,
+            together=self.config.judge_together,
+            characters=self.config.excerpt_characters,
+        )
         floor = self.config.min_judge_score
         return ["judge" if one.scores.get("judge", math.inf) < floor else "" for one in scored]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from kosparse.ports import ChatRequest, never
-from kosparse.records import Completion, Reject
+from kosparse.records import AnswerToken, Completion, Reject
 
 
 class FakeChatModel:
@@ -39,3 +41,20 @@ class FakeChatModel:
 
 def _completion(text: str) -> Completion:
     return Completion(text=text, prompt_tokens=10, completion_tokens=len(text.split()))
+
+
+def queries_asked(request: ChatRequest) -> list[str]:
+    """The numbered queries of a question to the judge."""
+    return re.findall(r"^\d+\. (.*)$", request.messages[-1]["content"].split(">>>")[1], re.MULTILINE)
+
+
+def judged(request: ChatRequest, yes: Callable[[str], float]) -> Completion:
+    """One numbered label per query, with the probability that ``yes(query)`` gives to 예."""
+    tokens = []
+    for number, query in enumerate(queries_asked(request), 1):
+        p = yes(query)
+        label = {"예": math.log(p), "아니오": math.log(1 - p)}
+        tokens += [AnswerToken(text=text, logprobs={text: 0.0}) for text in (str(number), ". ")]
+        tokens += [AnswerToken(text=max(label, key=label.__getitem__), logprobs=label)]
+        tokens += [AnswerToken(text="\n", logprobs={"\n": 0.0})]
+    return Completion(text="".join(token.text for token in tokens), tokens=tokens)

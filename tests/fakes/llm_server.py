@@ -22,6 +22,7 @@ from typing import Any
 
 _FENCED = re.compile(r"<<<\s*(.*?)\s*>>>", re.DOTALL)
 _WORDS = re.compile(r"[가-힣]{2,}|[A-Za-z]{3,}")
+_NUMBERED = re.compile(r"^(\d+)\. (.*)$", re.MULTILINE)
 _HANGS = 15.0
 """Seconds."""
 _SYNONYMS = Path(__file__).parents[2] / "kosparse" / "synonyms"
@@ -128,20 +129,22 @@ class FakeLlmServer:
         if self.schemas == "ignores":
             schema = None
         rng = random.Random(hashlib.sha256(f"{question}{request.get('seed')}".encode()).hexdigest())
-        text, tokens = (json.dumps(_fill(schema, question, rng), ensure_ascii=False), None) if schema else ("예", None)
+        text = json.dumps(_fill(schema, question, rng), ensure_ascii=False) if schema else "예"
+        answered: list[list[dict[str, Any]]] = []
         if request.get("top_logprobs"):
-            tokens = self._label_tokens(question)
-            text = tokens[0]["token"]
+            answered = self._answer_tokens(question)
+            text = "".join(alternatives[0]["token"] for alternatives in answered)
         choice: dict[str, Any] = {
             "index": 0,
             "finish_reason": "stop",
             "message": {"role": "assistant", "content": text},
         }
-        if tokens and self.thinks_first:
-            tokens = [{"token": "<|channel|>", "logprob": -0.01, "bytes": None}]
+        if answered and self.thinks_first:
+            answered = [[{"token": "<|channel|>", "logprob": -0.01, "bytes": None}]]
             choice["message"]["content"], choice["finish_reason"] = None, "length"
-        if tokens:
-            choice["logprobs"] = {"content": [{**tokens[0], "top_logprobs": tokens}]}
+        if answered:
+            content = [{**alternatives[0], "top_logprobs": alternatives} for alternatives in answered]
+            choice["logprobs"] = {"content": content}
         size = len(question) // 2 + 1
         usage = {"prompt_tokens": size, "completion_tokens": len(text) // 2 + 1, "total_tokens": size + len(text) // 2}
         return {
@@ -155,18 +158,31 @@ class FakeLlmServer:
 
     def begin(self, request: dict[str, Any]) -> dict[str, Any]:
         """The body of an answer to a prompt of tokens (a character each), as vLLM's ``/v1/completions`` gives it."""
-        tokens = self._label_tokens("".join(map(chr, request["prompt"])))
+        answered = self._answer_tokens("".join(map(chr, request["prompt"])))[: request["max_tokens"]]
+        texts = [alternatives[0]["token"] for alternatives in answered]
+        told = [{token["token"]: token["logprob"] for token in alternatives} for alternatives in answered]
         choice = {
             "index": 0,
             "finish_reason": "length",
-            "text": tokens[0]["token"],
-            "logprobs": {"top_logprobs": [{token["token"]: token["logprob"] for token in tokens}]},
+            "text": "".join(texts),
+            "logprobs": {"tokens": texts, "top_logprobs": told},
         }
         usage = {"prompt_tokens": len(request["prompt"]), "completion_tokens": 1, "total_tokens": 0}
         return {"id": "fake", "object": "text_completion", "created": 0, "model": self.model} | {
             "choices": [choice],
             "usage": usage,
         }
+
+    def _answer_tokens(self, question: str) -> list[list[dict[str, Any]]]:
+        """The answer's tokens, each with its alternatives: one label, or one for each numbered query."""
+        fenced, _, asked = question.rpartition(">>>")
+        queries = _NUMBERED.findall(asked)
+        if not queries:
+            return [self._label_tokens(question)]
+        answered: list[list[dict[str, Any]]] = []
+        for number, query in queries:
+            answered += [[_certain(f"{number}. ")], self._label_tokens(f"{fenced}>>>{query}"), [_certain("\n")]]
+        return answered
 
     def _label_tokens(self, question: str) -> list[dict[str, Any]]:
         """First tokens with log-probabilities, the likeliest first: yes and no, in both languages."""
@@ -183,6 +199,10 @@ class FakeLlmServer:
         query = _FENCED.sub("", question)
         shared = {word[:2] for word in _WORDS.findall(passage)} & {word[:2] for word in _WORDS.findall(query)}
         return 0.9 if shared else 0.1
+
+
+def _certain(token: str) -> dict[str, Any]:
+    return {"token": token, "logprob": 0.0, "bytes": None}
 
 
 def prompt_length(body: dict[str, Any]) -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from kosparse.adapters.chat_openai import OpenAiChatModel
 from kosparse.errors import ServiceError
+from kosparse.llm.labels import numbered_log_odds
 from kosparse.llm.structured import parse_json
 from kosparse.ports import ChatRequest, LlmEndpoint
 from kosparse.records import Completion, Reject
@@ -101,6 +102,16 @@ def test_first_token_probabilities_come_back():
         [(_, answer)] = model(server).complete([request("<<<셀>>> <<<cell>>> 같은 뜻입니까?", top_logprobs=20)])
 
     assert answer.first_token_logprobs["예"] > answer.first_token_logprobs["아니"]
+
+
+def test_several_labels_are_read_off_one_answer():
+    question = "<<<셀을 보호합니다.>>>\n검색어:\n1. 셀 보호\n2. 자전거 타이어"
+    asked = request(question, top_logprobs=20, every_token=True, max_tokens=16)
+    with FakeLlmServer() as plain, FakeLlmServer(thinks_first=True, counts_tokens=True) as thinking:
+        found = [next(iter(model(server).complete([asked])))[1] for server in (plain, thinking)]
+    for answer in found:
+        first, second = numbered_log_odds(answer, 2, ["예"], ["아니오"])
+        assert first > 0 > second
 
 
 def test_whoever_stops_listening_does_not_wait_for_what_is_in_flight():

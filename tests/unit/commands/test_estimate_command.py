@@ -1,6 +1,7 @@
 """What a run will ask, worked by hand on two documents."""
 
 import json
+import math
 
 import pytest
 
@@ -24,7 +25,9 @@ def test_calls_follow_from_the_settings_and_the_collection():
     assert row("verify_synonyms", strategy="low").calls == 0
     assert row("generate_documents", max_queries=3, grades=[3, 2, 1]).calls == 9
     assert row("filter_pairs", judge=False).calls == 0
-    assert row("filter_pairs", max_judged=10_000).calls == 3 * 20 + 12 + 2 * 2  # no more than there are pairs
+    pairs = 3 * 20 + 12 + 2 * 2  # no more are judged, three of a passage at once
+    assert row("filter_pairs", max_judged=10_000).calls == math.ceil(pairs / 3)
+    assert row("filter_pairs", max_judged=10_000, judge_together=1).calls == pairs
 
 
 def test_longer_excerpts_are_more_prompt_tokens():

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from kosparse.llm.labels import log_odds, swapped_log_odds
-from kosparse.records import Completion
+from kosparse.llm.labels import log_odds, numbered_log_odds, swapped_log_odds
+from kosparse.records import AnswerToken, Completion
 
 
 def completion(**probabilities: float) -> Completion:
@@ -51,3 +51,31 @@ def test_a_liking_for_a_label_goes_out_when_labels_are_swapped() -> None:
 
 def test_one_answer_without_labels_leaves_no_odds() -> None:
     assert swapped_log_odds(completion(A=0.9, B=0.1), completion(음=0.9), ["A"], ["B"]) is None
+
+
+def lines(*tokens: str, **odds: float) -> Completion:
+    """An answer of these tokens; each label's alternatives say how likely 예 is after it, by place."""
+    told = []
+    for place, token in enumerate(tokens):
+        p = odds.get(f"at{place}", 0.5)
+        told.append(AnswerToken(text=token, logprobs={"예": math.log(p), "아": math.log(1 - p), "1": -9.0}))
+    return Completion(text="".join(tokens), tokens=told)
+
+
+def test_each_numbered_line_has_the_odds_of_its_label() -> None:
+    answer = lines("1", ".", " 예", "\n", "2", ". ", "아", "니", "오", at2=0.8, at6=0.25)
+    found = numbered_log_odds(answer, 2, ["예"], ["아니오"])
+    assert found == pytest.approx([math.log(4), -math.log(3)])
+
+
+def test_lines_are_told_by_their_number_and_what_is_missing_has_no_odds() -> None:
+    answer = lines("3", ") ", "예", "\n", "1", ": ", "예", "\n9. ", "예", "\n1. ", "예", at2=0.8, at6=0.6, at10=0.1)
+    found = numbered_log_odds(answer, 3, ["예"], ["아니오"])
+    assert found[1] is None
+    assert [found[0], found[2]] == pytest.approx([math.log(1.5), math.log(4)])
+
+
+def test_a_cut_off_or_unnumbered_answer_has_no_odds() -> None:
+    assert numbered_log_odds(lines("1", ". "), 1, ["예"], ["아니오"]) == [None]
+    assert numbered_log_odds(lines("예"), 1, ["예"], ["아니오"]) == [None]
+    assert numbered_log_odds(Completion(text="1. 예"), 1, ["예"], ["아니오"]) == [None]

@@ -49,6 +49,15 @@ def test_a_batch_does_not_change_the_probabilities(chat):
         assert together.first_token_logprobs[token] == pytest.approx(logprob, abs=1e-4)
 
 
+def test_every_token_comes_with_its_alternatives_where_asked_for(chat):
+    [(_, answer)] = chat.complete([ask("가", max_tokens=3, top_logprobs=5, every_token=True)])
+    assert len(answer.tokens) == answer.completion_tokens > 0
+    assert all(max(token.logprobs, key=token.logprobs.__getitem__) == token.text for token in answer.tokens), "greedy"
+    assert answer.tokens[0].logprobs == answer.first_token_logprobs
+    [(_, first)] = chat.complete([ask("가", max_tokens=3, top_logprobs=5)])
+    assert first.tokens == [] and first.first_token_logprobs == pytest.approx(answer.first_token_logprobs)
+
+
 def test_an_answer_cut_at_the_limit_says_so(chat):
     [(_, answer)] = chat.complete([ask("가", max_tokens=1)])
     assert (answer.finish_reason, answer.completion_tokens) == ("length", 1)

@@ -1,15 +1,14 @@
 """The steps that write and filter pairs, run one after the other on files with a fake model."""
 
 import json
-import math
 
 import pytest
 
 from kosparse.errors import ConfigError, InputError
 from kosparse.jsonl import read_json, read_records, write_json, write_records
-from kosparse.records import Completion, LoggedQuery, NegativeDoc, Pair, Passage, Reject, SynonymEntry
+from kosparse.records import LoggedQuery, NegativeDoc, Pair, Passage, Reject, SynonymEntry
 from kosparse.steps import augment_queries, filter_pairs, generate_documents, generate_hard_negatives, generate_queries
-from tests.fakes.chat import FakeChatModel
+from tests.fakes.chat import FakeChatModel, judged
 from tests.unit.synthetic.builders import CHART, MACRO, pair, passages
 
 QUERIES = {"keyword": "시트 암호 잠금", "question": "셀은 암호로 어떻게 보호하나요?", "colloquial": "차트 축 바꾸려면?"}
@@ -17,7 +16,7 @@ QUERIES = {"keyword": "시트 암호 잠금", "question": "셀은 암호로 어�
 
 def answer(request):
     if request.top_logprobs:
-        return Completion(text="예", first_token_logprobs={"예": math.log(0.8), "아니오": math.log(0.2)})
+        return judged(request, lambda query: 0.8)
     wanted = request.json_schema["required"]
     last_line = request.messages[-1]["content"].splitlines()[-1]  # with the grade that is asked for
     given = {**QUERIES, "query": "엑셀처럼 잠그는 법", "passage": f"{MACRO} {last_line}"}

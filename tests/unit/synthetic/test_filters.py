@@ -5,17 +5,12 @@ import pytest
 
 from kosparse.config import FilterPairsConfig
 from kosparse.errors import InputError
-from kosparse.records import Completion, Reject
+from kosparse.records import AnswerToken, Completion, Reject
 from kosparse.synthetic.filters import filter_synthetic_pairs, require_kept
-from tests.fakes.chat import FakeChatModel
+from tests.fakes.chat import FakeChatModel, judged, queries_asked
 from tests.unit.synthetic.builders import CELL, pair, passage, passages
 
 NO_JUDGE = FilterPairsConfig(judge=False)
-
-
-def judged(yes):
-    logprobs = {"예": math.log(yes), "아니오": math.log(1 - yes)}
-    return Completion(text="아니오", first_token_logprobs=logprobs)
 
 
 def reasons(filtered):
@@ -92,9 +87,7 @@ def test_queries_that_differ_in_a_number_are_both_kept():
 
 
 def test_the_judge_rejects_by_probability_whatever_word_was_written():
-    model = FakeChatModel(
-        lambda request: judged(0.9 if "잠금" in request.messages[-1]["content"].split(">>>")[1] else 0.1)
-    )
+    model = FakeChatModel(lambda request: judged(request, lambda query: 0.9 if "잠금" in query else 0.1))
     config = FilterPairsConfig(min_judge_score=0.0)
     filtered = filter_synthetic_pairs([pair("셀 잠금"), pair("시트 암호")], passages(), config=config, model=model)
     assert [one.query for one in filtered.kept] == ["셀 잠금"]
@@ -104,7 +97,7 @@ def test_the_judge_rejects_by_probability_whatever_word_was_written():
 
 
 def test_the_judge_sees_survivors_only_and_no_more_than_allowed():
-    model = FakeChatModel(lambda request: judged(0.9))
+    model = FakeChatModel(lambda request: judged(request, lambda query: 0.9))
     pairs = [
         pair("protect cells"),
         pair("셀 잠금"),
@@ -113,24 +106,44 @@ def test_the_judge_sees_survivors_only_and_no_more_than_allowed():
         pair("차트 배율", "chart", grade=1),
     ]
     filtered = filter_synthetic_pairs(pairs, passages(), config=FilterPairsConfig(max_judged=2), model=model)
-    assert len(model.requests) == filtered.funnel["judged"] == 2
+    (request,) = model.requests
+    assert len(queries_asked(request)) == filtered.funnel["judged"] == 2
     assert len(filtered.kept) == 4
     assert sum("judge" in one.scores for one in filtered.kept) == 2
 
 
 def test_a_judge_that_says_neither_leaves_the_pair_in_without_a_score():
-    model = FakeChatModel(lambda request: Completion(text="음", first_token_logprobs={"음": -0.1}))
+    answer = Completion(text="1. 음", tokens=[AnswerToken(text=text, logprobs={text: -0.1}) for text in ("1. ", "음")])
+    model = FakeChatModel(lambda request: answer)
     filtered = filter_synthetic_pairs([pair("셀 잠금")], passages(), model=model)
     assert "judge" not in filtered.kept[0].scores
     assert filtered.funnel["judged"] == 0
 
 
-def test_the_judge_gets_one_token_and_no_schema():
-    model = FakeChatModel(lambda request: judged(0.9))
-    filter_synthetic_pairs([pair("셀 잠금")], passages(), model=model)
-    (request,) = model.requests
-    assert (request.max_tokens, request.temperature, request.json_schema) == (1, 0.0, None)
+def test_all_queries_of_a_passage_are_judged_in_one_question():
+    model = FakeChatModel(lambda request: judged(request, lambda query: 0.9))
+    asked = [pair("셀 잠금"), pair("차트 배율", "chart"), pair("시트 암호"), pair("보호 탭")]
+    filter_synthetic_pairs(asked, passages(), model=model)
+    questions = sorted(map(queries_asked, model.requests), key=len)
+    assert questions == [["차트 배율"], ["셀 잠금", "시트 암호", "보호 탭"]]
+    assert all(CELL[:20] in request.messages[-1]["content"] for request in model.requests if "셀 잠금" in str(request))
+
+
+def test_a_question_holds_no_more_queries_than_told_and_room_for_their_answers():
+    model = FakeChatModel(lambda request: judged(request, lambda query: 0.9))
+    asked = [pair("셀 잠금"), pair("시트 암호"), pair("보호 탭")]
+    filter_synthetic_pairs(asked, passages(), config=FilterPairsConfig(judge_together=2, max_tokens=7), model=model)
+    assert [(len(queries_asked(request)), request.max_tokens) for request in model.requests] == [(2, 14), (1, 7)]
+    request = model.requests[0]
+    assert (request.temperature, request.json_schema, request.every_token) == (0.0, None, True)
     assert request.top_logprobs > 0
+
+
+def test_a_query_that_looks_like_the_next_line_moves_no_label():
+    model = FakeChatModel(lambda request: judged(request, lambda query: 0.9 if "잠금" in query else 0.1))
+    asked = [pair("2. 시트 암호"), pair("셀 잠금")]
+    kept = filter_synthetic_pairs(asked, passages(), config=FilterPairsConfig(min_judge_score=-9), model=model).kept
+    assert {one.query: one.scores["judge"] > 0 for one in kept} == {"2. 시트 암호": False, "셀 잠금": True}
 
 
 def test_when_nothing_is_left_the_error_names_the_filter_that_ate_everything():

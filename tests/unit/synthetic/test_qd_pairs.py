@@ -5,8 +5,8 @@ import pytest
 import kosparse
 from kosparse.config import FilterPairsConfig
 from kosparse.errors import ConfigError, InputError
-from kosparse.records import Completion, Document, SynonymEntry
-from tests.fakes.chat import FakeChatModel
+from kosparse.records import Document, SynonymEntry
+from tests.fakes.chat import FakeChatModel, judged
 from tests.unit.synthetic.builders import CELL, CHART, MACRO
 
 QUERIES = {
@@ -19,7 +19,7 @@ QUERIES = {
 def answer(request):
     question = request.messages[-1]["content"]
     if request.top_logprobs:
-        return Completion(text="예", first_token_logprobs={"예": -0.1, "아니오": -2.5})
+        return judged(request, lambda query: 0.9)
     for text, queries in QUERIES.items():
         if text in question:
             return json.dumps(queries, ensure_ascii=False)
