@@ -95,7 +95,10 @@ class TrainSparseConfig(StepConfig):
     flops_weight: float = Field(default=3e-3, ge=0)
     dictionary_weight: float = Field(default=0.1, ge=0)
     dictionary_p: float = Field(default=0.8, ge=0, le=1)
-    """Entries below this probability do not supervise."""
+    """Entries below this probability neither supervise nor translate."""
+    translation_share: float = Field(default=0.5, ge=0, le=1)
+    """A passage has the translations of its own morphemes from the start, with this share of their weight times the
+    entry's probability; 0 leaves them to training. Morphemes only."""
     label_weight: float = Field(default=0.0, ge=0, le=1)
     """Share of the target moved to the passage a query came from."""
     passages_per_query: int = Field(default=2, ge=1)

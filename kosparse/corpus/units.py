@@ -6,7 +6,7 @@ backbone's tokenizer, which OpenSearch can cut by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,8 +50,11 @@ class Morphemes:
 
     def of(self, texts: Sequence[str]) -> list[list[int]]:
         """See ``Units.of``."""
-        found = content_morphemes_of(list(texts))
-        return [[self._ids[name] for name in names if name in self._ids] for names in found]
+        return [self.ids(names) for names in content_morphemes_of(list(texts))]
+
+    def ids(self, names: Iterable[str]) -> list[int]:
+        """Ids of morphemes, in order, unknown ones left out."""
+        return [self._ids[name] for name in names if name in self._ids]
 
 
 class Pieces:

@@ -240,10 +240,9 @@ def _morpheme_head(
         )
     alone = [line.ids for line in tokenizer.encode_batch([f"{prefix}{name}" for name in names])]
     pad = tokenizer.token_to_id("<pad>") or tokenizer.token_to_id("[PAD]") or 0
-    saturation = Saturation(sum(len(text) for text in found) / len(found))
+    saturation = Saturation(Morphemes(names), sum(len(text) for text in found) / len(found))
     head, logits, probe = calibrated_head(dense_rows(model, alone, pad), states, cache)
-    units = Morphemes(names)
-    own = saturation.of(units.of(sample), len(names))
-    save_head(folder, units, head, saturation)
+    own = saturation.of(sample)
+    save_head(folder, head, saturation)
     active = float((logits + prior(own, head.threshold) > 0).float().sum(1).mean())
     return len(names), active, probe

@@ -59,33 +59,32 @@ def _from_states(model: SparseModel, texts: Sequence[str], cache: Path, keep: bo
         states = cached_states(texts, **where)
     if states is None:
         return None
-    found = document.units.of(list(texts))
     if fits(len(texts), len(document.units.names)):
-        return _weigh_matches(document, found, *match_units(document.head.peak, states, cache))
-    return _weigh_states(document, found, states)
+        return _weigh_matches(document, texts, *match_units(document.head.peak, states, cache))
+    return _weigh_states(document, texts, states)
 
 
 @torch.inference_mode()
 def _weigh_matches(
-    document: MorphemeDocument, found: Sequence[Sequence[int]], best: Tensor, center: Tensor
+    document: MorphemeDocument, texts: Sequence[str], best: Tensor, center: Tensor
 ) -> csr_matrix:
     """From the table of matches: peak and mean in a few products."""
-    units, head, blocks = len(document.units.names), document.head, []
-    for start in range(0, len(found), _BLOCK):
+    head, blocks = document.head, []
+    for start in range(0, len(texts), _BLOCK):
         rows = slice(start, start + _BLOCK)
         read = best[rows].float() + center[rows] @ head.mean.T + head.bias
-        weights = activate(read + prior(document.saturation.of(found[rows], units), head.threshold))
+        weights = activate(read + prior(document.saturation.of(texts[rows]), head.threshold))
         blocks.append(csr_matrix(weights.numpy().astype(np.float32)))
     return csr_matrix(vstack(blocks, format="csr"))
 
 
 @torch.inference_mode()
-def _weigh_states(document: MorphemeDocument, found: Sequence[Sequence[int]], states: EncoderStates) -> csr_matrix:
+def _weigh_states(document: MorphemeDocument, texts: Sequence[str], states: EncoderStates) -> csr_matrix:
     """Text by text, where the table would be too large."""
-    units, head, rows = len(document.units.names), document.head, []
-    for text, own in enumerate(track(found, "weighing", unit="passages")):
-        tokens = states.of(text)[None]
+    head, rows = document.head, []
+    for place, text in enumerate(track(texts, "weighing", unit="passages")):
+        tokens = states.of(place)[None]
         logits = head(tokens, torch.ones(tokens.shape[:2]))[0]
-        logits += prior(document.saturation.of([own], units)[0], head.threshold)
+        logits += prior(document.saturation.of([text])[0], head.threshold)
         rows.append(csr_matrix(activate(logits).numpy().astype(np.float32)))
     return csr_matrix(vstack(rows, format="csr"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from kosparse.sparse.states import EncoderStates, encoder_states
 from kosparse.sparse.student import Student, Terms
 from kosparse.sparse.training import Trained, Trainer
 from kosparse.sparse.training_set import TrainingSet
+from kosparse.sparse.translations import Translations, rules_of
 from kosparse.sparse.warm_start import learnt_query_weights
 from kosparse.sparse.wishes import dictionary_wishes
 
@@ -109,11 +111,14 @@ def fit(
 
     student: HeadStudent | MorphemeStudent | FullStudent
     if (backbone / UNITS_FILE).is_file():
-        names, head, average = load_head(backbone)
-        own = average.of(names.of(texts), len(names.names))
+        head, saturation = load_head(backbone)
+        if entries:
+            rules = rules_of(entries, config.dictionary_p, config.translation_share)
+            saturation = replace(saturation, translations=Translations(rules))
+        own = saturation.of(texts)
         if teacher is not None and learnt is None:
             _fit_rows(head, states(), start, asked, data, teacher)
-        document = MorphemeDocument(network, tokenizer, names, average, head)
+        document = MorphemeDocument(network, tokenizer, saturation, head)
         if config.train == "all":
             learning = MorphemeNetwork(document.to(_device(config)).eval(), pieces(), own)
             _spare_memory(config, network)

@@ -74,20 +74,3 @@ def teacher_target(
     target.scatter_(1, passages, torch.softmax(scores * temperature, dim=1))
     target *= 1 - label_weight[:, None]
     return target.scatter_add_(1, positives[:, None], label_weight[:, None])
-
-
-def dictionary_hinge(source: Tensor, target: Tensor, probability: Tensor, cap: float = 0.5) -> Tensor:
-    """Where one term of a dictionary entry is active, the other should be too, up to a cap.
-
-    mean of p * relu(min(source, cap) - target); the source side gets no gradient, so that the cheapest
-    way out is not to switch it off.
-
-    Args:
-        source: Weights of the term that stands in the passage, any shape.
-        target: Weights of its translation in the same passages, same shape.
-        probability: How sure the dictionary is, same shape.
-        cap: A weight beyond which nothing more is asked.
-    """
-    if not len(source):
-        return source.sum()
-    return (probability * torch.relu(source.detach().clamp(max=cap) - target)).mean()

@@ -2,7 +2,8 @@
 
 The weight of a unit is ``activate(prior + peak + mean + bias)``. For a unit that stands in the text, the
 prior is the logit at which ``activate`` gives its BM25 saturation, so with all else at zero the model *is*
-BM25 (the query side carries the IDF); for every other unit it is ``-threshold``. ``peak`` is the best match
+BM25 (the query side carries the IDF); for a translation of one, by the dictionary, that of a share of it; for every
+other unit it is ``-threshold``. ``peak`` is the best match
 of the unit's row with any one token, ``mean`` the match with the whole text.
 """
 
@@ -10,13 +11,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.corpus.units import UNITS_FILE, Morphemes
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json, write_json
@@ -25,38 +27,43 @@ from kosparse.sparse.fused_head import max_logits
 from kosparse.sparse.matches import keep_matches, match_units
 from kosparse.sparse.probe import Probe
 from kosparse.sparse.states import EncoderStates
+from kosparse.sparse.translations import Rule, Translations
 
 _K1, _B = 1.2, 0.75
 """BM25's, as in ``evaluation.bm25``."""
 _PEAK_SHARE, _MEAN_SHARE, _SHIFT = 0.15, 0.2, 1.5
 """Weights of the two standardised matches, and the z-score at which they begin to count. Chosen in a pilot on the
 sample collection with its test scores in view."""
-_HEAD, _SATURATION = "head.safetensors", "saturation.json"
+_HEAD, _SATURATION, _TRANSLATIONS = "head.safetensors", "saturation.json", "translations.json"
 
 
 @dataclass(frozen=True)
 class Saturation:
     """BM25 without its IDF: ``tf / (tf + k1 (1 - b + b length / average))``, in [0, 1).
 
+    A translation of what stands in the text has the saturation of its source, times the rule's weight.
+
     Args:
+        units: The dimensions.
         average_length: Mean units per text of the collection, > 0.
+        translations: Units that a text has by the dictionary.
     """
 
+    units: Morphemes
     average_length: float
+    translations: Translations = field(default_factory=Translations)
 
-    def of(self, texts: Sequence[Sequence[int]], units: int) -> Tensor:
-        """Saturation of each text's units: shape [len(texts), units].
-
-        Args:
-            texts: Unit ids, repeats kept.
-            units: Number of dimensions.
-        """
-        table = torch.zeros(len(texts), units)
-        for row, found in enumerate(texts):
-            counts = Counter(found)
+    def of(self, texts: Sequence[str]) -> Tensor:
+        """Of each text's own units and their translations: shape [len(texts), units]."""
+        table = torch.zeros(len(texts), len(self.units.names))
+        for row, names in enumerate(content_morphemes_of(list(texts))):
+            counts = Counter(self.units.ids(names))
+            norm = _K1 * (1 - _B + _B * counts.total() / self.average_length)
             frequency = torch.tensor(list(counts.values()), dtype=torch.float32)
-            norm = _K1 * (1 - _B + _B * len(found) / self.average_length)
             table[row, list(counts)] = frequency / (frequency + norm)
+            for rule, times in self.translations.of(names):
+                for unit in self.units.ids(rule.target):
+                    table[row, unit] = max(float(table[row, unit]), rule.weight * times / (times + norm))
         return table
 
 
@@ -138,14 +145,15 @@ def replace_mean(head: MorphemeHead, rows: Tensor, centers: Tensor) -> None:
     head.bias.add_(old + bias)
 
 
-def save_head(folder: Path, units: Morphemes, head: MorphemeHead, saturation: Saturation) -> None:
-    """Write names, rows and the average length."""
-    write_json(folder / UNITS_FILE, units.names)
+def save_head(folder: Path, head: MorphemeHead, saturation: Saturation) -> None:
+    """Write names, rows, the average length and the translations."""
+    write_json(folder / UNITS_FILE, saturation.units.names)
     save_file(head.state_dict(), folder / _HEAD)
     write_json(folder / _SATURATION, {"average_length": saturation.average_length})
+    write_json(folder / _TRANSLATIONS, [rule._asdict() for rule in saturation.translations.rules])
 
 
-def load_head(folder: Path) -> tuple[Morphemes, MorphemeHead, Saturation]:
+def load_head(folder: Path) -> tuple[MorphemeHead, Saturation]:
     """Read what ``save_head`` wrote.
 
     Raises:
@@ -153,7 +161,8 @@ def load_head(folder: Path) -> tuple[Morphemes, MorphemeHead, Saturation]:
     """
     try:
         units, head = Morphemes(read_json(folder / UNITS_FILE)), MorphemeHead(**load_file(folder / _HEAD))
-        saturation = Saturation(float(read_json(folder / _SATURATION)["average_length"]))
+        average = float(read_json(folder / _SATURATION)["average_length"])
+        saturation = Saturation(units, average, _translations(folder / _TRANSLATIONS))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"cannot read the morpheme head: {error}", where=str(folder), fix="Run prepare_backbone again."
@@ -164,7 +173,13 @@ def load_head(folder: Path) -> tuple[Morphemes, MorphemeHead, Saturation]:
             where=str(folder),
             fix="Run prepare_backbone again.",
         )
-    return units, head, saturation
+    return head, saturation
+
+
+def _translations(path: Path) -> Translations:
+    """None in a model from before there were any."""
+    rows = read_json(path) if path.is_file() else []
+    return Translations(Rule(tuple(row["source"]), tuple(row["target"]), float(row["weight"])) for row in rows)
 
 
 def _standardised(values: Tensor, rows: Tensor, share: float | Tensor) -> tuple[Tensor, Tensor]:

@@ -86,18 +86,17 @@ class MorphemeDocument(InputModule):
     Args:
         network: A masked language model; only its encoder is used.
         tokenizer: Its tokenizer.
-        units: The dimensions.
-        saturation: Weighs the text's own morphemes.
+        saturation: Weighs the text's own morphemes and their translations; knows the dimensions.
         head: From states to weights.
     """
 
     def __init__(
-        self, network: Any, tokenizer: Any, units: Morphemes, saturation: Saturation, head: MorphemeHead
+        self, network: Any, tokenizer: Any, saturation: Saturation, head: MorphemeHead
     ) -> None:
         super().__init__()
-        self.network, self.pieces, self.units = network, tokenizer, units
+        self.network, self.pieces, self.units = network, tokenizer, saturation.units
         self.saturation, self.head = saturation, head
-        self.tokenizer: Any = UnitNames(units.names)
+        self.tokenizer: Any = UnitNames(self.units.names)
         self.max_seq_length: int = tokenizer.model_max_length
 
     def preprocess(self, inputs: Sequence[Any], prompt: str | None = None, **_: Any) -> dict[str, Any]:
@@ -107,7 +106,7 @@ class MorphemeDocument(InputModule):
         return {
             "input_ids": cut["input_ids"],
             "attention_mask": cut["attention_mask"],
-            "saturation": self.saturation.of(self.units.of(texts), len(self.units.names)),
+            "saturation": self.saturation.of(texts),
         }
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -137,7 +136,7 @@ class MorphemeDocument(InputModule):
         folder = Path(output_path)
         self.network.save_pretrained(folder / _ENCODER)
         self.pieces.save_pretrained(folder / _ENCODER)
-        save_head(folder, self.units, self.head, self.saturation)
+        save_head(folder, self.head, self.saturation)
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **_: Any) -> Self:  # type: ignore[override]
@@ -145,6 +144,6 @@ class MorphemeDocument(InputModule):
         from transformers import AutoModelForMaskedLM, AutoTokenizer
 
         folder = Path(model_name_or_path) / subfolder
-        units, head, saturation = load_head(folder)
+        head, saturation = load_head(folder)
         network = AutoModelForMaskedLM.from_pretrained(folder / _ENCODER, dtype=torch.float32)
-        return cls(network, AutoTokenizer.from_pretrained(folder / _ENCODER), units, saturation, head)
+        return cls(network, AutoTokenizer.from_pretrained(folder / _ENCODER), saturation, head)

@@ -94,7 +94,7 @@ def _units_of(model: Location) -> str:
 def _checked(folder: Path) -> dict[str, float]:
     """``terms`` and ``parameters`` of a backbone whose parts belong together."""
     network, tokenizer, _ = load_backbone(folder)
-    terms = len(load_head(folder)[0].names) if _is_morphemes(folder) else len(tokenizer)
+    terms = len(load_head(folder)[1].units.names) if _is_morphemes(folder) else len(tokenizer)
     weights = learnt_query_weights(folder)
     assert weights is not None
     if len(weights) != terms:

@@ -76,8 +76,10 @@ def dictionary_wishes(units: Units, texts: Sequence[str], entries: Sequence[Syno
     rules: dict[int, list[tuple[set[int], list[int], float]]] = {}
     for entry, ko, en in zip(entries, sides[::2], sides[1::2], strict=True):
         if 0 < len(ko) <= _MOST_UNITS and 0 < len(en) <= _MOST_UNITS:
-            rules.setdefault(ko[0], []).append((set(ko), en, entry.p))
-            rules.setdefault(en[0], []).append((set(en), ko, entry.p))
+            if entry.direction != "ko_to_en":
+                rules.setdefault(ko[0], []).append((set(ko), en, entry.p))
+            if entry.direction != "en_to_ko":
+                rules.setdefault(en[0], []).append((set(en), ko, entry.p))
     wanted: dict[int, dict[int, float]] = {}
     for position, found in enumerate(units.of(texts)):
         present = set(found)

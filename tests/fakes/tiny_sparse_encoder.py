@@ -78,7 +78,7 @@ def write_tiny_morpheme_encoder(folder: Path, texts: Sequence[str] = TEXTS) -> P
     options = {"cache": folder / "states", "layers": 2, "prune_vocabulary": True, "max_length": 64}
     build_backbone(encoder, texts, [], folder / "backbone", active_quantile=0.8, units="morphemes", **options)
     network, tokenizer, _ = load_backbone(folder / "backbone")
-    units, head, saturation = load_head(folder / "backbone")
-    document = MorphemeDocument(network, tokenizer, units, saturation, head)
-    save_morpheme_model(folder / "model", document, torch.ones(len(units.names)))
+    head, saturation = load_head(folder / "backbone")
+    document = MorphemeDocument(network, tokenizer, saturation, head)
+    save_morpheme_model(folder / "model", document, torch.ones(len(saturation.units.names)))
     return folder / "model"

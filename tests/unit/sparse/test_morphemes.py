@@ -16,6 +16,7 @@ from kosparse.sparse.model import load_sparse_model, save_morpheme_model
 from kosparse.sparse.morpheme_head import MorphemeHead, Saturation, calibrated_head, load_head, prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.states import EncoderStates
+from kosparse.sparse.translations import Rule, Translations
 from tests.fakes.tiny_encoder import write_tiny_encoder
 
 TEXTS = ["셀을 보호합니다. 셀 보호를 설정합니다.", "표를 문서에 넣습니다.", "시트의 셀을 인쇄합니다."]
@@ -28,15 +29,27 @@ def test_the_activation_and_its_inverse_cancel():
 
 def test_saturation_is_that_of_bm25():
     # Two of a text of average length: 2 / (2 + 1.2); one of a text twice as long: 1 / (1 + 1.2 * 1.75).
-    table = Saturation(2.0).of([[1, 1], [0, 1, 2, 2]], units=3)
+    table = Saturation(Morphemes(["시트", "셀", "표"]), 2.0).of(["셀의 셀", "시트의 셀, 표의 표"])
     assert table[0].tolist() == pytest.approx([0, 2 / 3.2, 0])
     assert table[1, 0] == pytest.approx(1 / 3.1)
+
+
+def test_a_translation_has_a_share_of_the_saturation_of_what_stands_in_the_text():
+    units = Morphemes(["보호", "셀", "cell", "protect", "시트"])
+    rules = [Rule(("cell",), ("셀",), 0.5), Rule(("sheet", "protect"), ("시트", "보호"), 0.4)]
+    saturation = Saturation(units, 2.0, Translations(rules))
+    found = saturation.of(["cell cell", "cell 셀", "sheet protect", "protect sheet"])
+    assert found[0].tolist() == pytest.approx([0, 0.5 * 2 / 3.2, 2 / 3.2, 0, 0])
+    assert found[1, 1] == found[1, 2] == pytest.approx(1 / 2.2), "what stands there itself is not made less"
+    # ``sheet`` is no dimension: the text counts as one unit long, and the rule is found all the same.
+    assert found[2].tolist() == pytest.approx([0.4 / 1.75, 0, 0, 1 / 1.75, 0.4 / 1.75])
+    assert found[3, [0, 4]].tolist() == [0, 0], "the words of a source stand next to each other, in order"
 
 
 def test_a_head_of_zeros_scores_as_bm25():
     units = Morphemes(["문서", "보호", "셀", "시트", "표", "넣", "설정", "인쇄"])
     found = units.of(TEXTS)
-    saturation = Saturation(sum(map(len, found)) / 3).of(found, 8)
+    saturation = Saturation(units, sum(map(len, found)) / 3).of(TEXTS)
     weights = activate(torch.zeros(3, 8) + prior(saturation, torch.tensor(0.0)))
 
     index = Bm25(["a", "b", "c"], [[str(unit) for unit in text] for text in found])
@@ -85,9 +98,9 @@ def build(folder, texts):
 @pytest.fixture(scope="module")
 def model(backbone):
     network, tokenizer, _ = load_backbone(backbone)
-    units, head, saturation = load_head(backbone)
-    document = MorphemeDocument(network, tokenizer, units, saturation, head)
-    save_morpheme_model(backbone.parent / "model", document, torch.ones(len(units.names)))
+    head, saturation = load_head(backbone)
+    document = MorphemeDocument(network, tokenizer, saturation, head)
+    save_morpheme_model(backbone.parent / "model", document, torch.ones(len(saturation.units.names)))
     return backbone.parent / "model"
 
 
