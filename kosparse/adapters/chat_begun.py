@@ -38,6 +38,7 @@ async def begun_answer(client: openai.AsyncOpenAI, server: Server, draft: Draft)
     )
     choice = response.choices[0]
     told = [dict(each or {}) for each in (choice.logprobs.top_logprobs if choice.logprobs else None) or []]
+    texts = (choice.logprobs.tokens if choice.logprobs else None) or []
     first = told[0] if told else {}
     return Completion(
         text=choice.text or max(first, key=first.__getitem__, default=""),
@@ -45,6 +46,6 @@ async def begun_answer(client: openai.AsyncOpenAI, server: Server, draft: Draft)
         prompt_tokens=response.usage.prompt_tokens if response.usage else 0,
         completion_tokens=response.usage.completion_tokens if response.usage else 0,
         first_token_logprobs=first,
-        tokens=answer_tokens(request, choice.logprobs.tokens, told) if told else [],
+        tokens=answer_tokens(request, texts, told),
         shortened_by=draft.shortened_by,
     )

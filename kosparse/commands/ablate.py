@@ -13,7 +13,7 @@ from kosparse.commands.finished_run import FinishedRun
 from kosparse.errors import ConfigError
 from kosparse.evaluation import plots
 from kosparse.evaluation.ablation import REFERENCE, VARIANTS, AblationRow, Baseline, SeedResult, summarise
-from kosparse.evaluation.metrics import PRIMARY
+from kosparse.evaluation.metrics import PRIMARY, evaluate_run
 from kosparse.evaluation.verdict import p_text
 from kosparse.jsonl import read_json, write_json, write_lines
 
@@ -43,7 +43,8 @@ def run(folder: Path, variants: Sequence[str], seeds: Sequence[int], output: Pat
         if not kept.exists():
             write_json(kept, finished.train(name, VARIANTS[name], seed).model_dump())
         results.append(SeedResult.model_validate(read_json(kept)))
-    rows, others = summarise(results), _baselines(finished, output / "baselines.json")
+    bm25 = evaluate_run(finished.judged.qrels, finished.bm25)[PRIMARY]
+    rows, others = summarise(results, bm25), _baselines(finished, output / "baselines.json")
     result = {
         "queries": len(results[0].values),
         "cross_script_queries": {each.name: len(each.queries) for each in finished.cross_script},
@@ -69,14 +70,21 @@ def _names() -> str:
 def _table(rows: Sequence[AblationRow], others: Sequence[Baseline]) -> str:
     crossed = list(rows[0].cross_script)
     heads = "".join(f"{name:>8}" for name in crossed)
-    lines = [f"{'variant':18}{PRIMARY:>9}{'± seeds':>9}{'Δ':>9}{'p':>9}{'dims':>7}{'seconds':>9}{heads}"]
+    lines = [
+        f"{'variant':18}{PRIMARY:>9}{'± seeds':>9}{'Δ':>9}{'p':>9}{'p BM25':>9}{'+ BM25':>9}"
+        f"{'dims':>7}{'seconds':>9}{heads}"
+    ]
     for row in rows:
-        p = "" if row.p_corrected is None else p_text(row.p_corrected).replace("= ", "")
+        p = "" if row.p_corrected is None else _p(row.p_corrected)
         lines.append(
-            f"{row.variant:18}{row.metric:9.4f}{row.spread:9.4f}{row.difference:+9.4f}{p:>9}"
-            f"{row.active_dims_doc:7.0f}{row.seconds:9.0f}{_crossed(row, crossed)}"
+            f"{row.variant:18}{row.metric:9.4f}{row.spread:9.4f}{row.difference:+9.4f}{p:>9}{_p(row.p_bm25):>9}"
+            f"{row.fused:9.4f}{row.active_dims_doc:7.0f}{row.seconds:9.0f}{_crossed(row, crossed)}"
         )
-    return "\n".join(lines + [f"{row.system:18}{row.metric:9.4f}{'':43}{_crossed(row, crossed)}" for row in others])
+    return "\n".join(lines + [f"{row.system:18}{row.metric:9.4f}{'':61}{_crossed(row, crossed)}" for row in others])
+
+
+def _p(value: float) -> str:
+    return p_text(value).replace("= ", "")
 
 
 def _crossed(row: AblationRow | Baseline, directions: Sequence[str]) -> str:

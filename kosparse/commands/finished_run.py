@@ -13,11 +13,12 @@ import numpy as np
 
 from kosparse import progress
 from kosparse.commands.run_folder import task_folder
-from kosparse.config import BuildTrainingSetConfig, TrainSparseConfig
+from kosparse.config import BuildTrainingSetConfig, EvaluateConfig, TrainSparseConfig
 from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.errors import InputError
 from kosparse.evaluation.ablation import Baseline, SeedResult, Variant
 from kosparse.evaluation.cross_script import cross_script, expanded_morphemes
+from kosparse.evaluation.fusion import fuse
 from kosparse.evaluation.judgements import Judgements, load_real
 from kosparse.evaluation.metrics import PRIMARY, evaluate_run, mean
 from kosparse.evaluation.ranking import Run
@@ -92,12 +93,13 @@ class FinishedRun:
         with tempfile.TemporaryDirectory() as scratch:
             model = Path(scratch) / "model"
             data = (self.data_with_real if variant.real else self.data).where(variant.learns_from)
+            backbone, idf = self._backbone(variant, Path(scratch))
             fit(
                 config,
                 data,
-                self.tasks / "prepare-backbone" / "backbone",
+                backbone,
                 model,
-                idf=read_json(self.tasks / "compute-idf" / "idf"),
+                idf=read_json(idf),
                 boosts=read_json(self.tasks / "detect-trends" / "trends")["terms"],
                 entries=self._entries(variant),
                 cache=settings().cache / "states",
@@ -113,6 +115,7 @@ class FinishedRun:
             variant=name,
             seed=seed,
             values=evaluate_run(self.judged.qrels, run)[PRIMARY],
+            fused=evaluate_run(self.judged.qrels, self._fused(run))[PRIMARY],
             cross_script=self._crossed(crossed),
             active_dims_doc=active,
             seconds=round(seconds, 1),
@@ -151,6 +154,29 @@ class FinishedRun:
     def _crossed(self, runs: dict[str, Run]) -> dict[str, float]:
         qrels = {each.name: each.qrels for each in self.cross_script}
         return {name: round(mean(evaluate_run(qrels[name], run)[PRIMARY]), 6) for name, run in runs.items()}
+
+    @cached_property
+    def bm25(self) -> Run:
+        """BM25's ranking of the test queries."""
+        system = bm25_system(_texts(self.judged.queries), _texts(self.texts), content_morphemes_of, _DEPTH)
+        return system.run
+
+    def _fused(self, run: Run) -> Run:
+        config = EvaluateConfig.parse(self._given("evaluate"), step="evaluate")
+        return fuse(run, self.bm25, weight=config.fusion_weight, depth=_DEPTH)
+
+    def _backbone(self, variant: Variant, scratch: Path) -> tuple[Path, Path]:
+        """The run's backbone and its IDF, or those of a variant that wants another."""
+        if not variant.backbone:
+            return self.tasks / "prepare-backbone" / "backbone", self.tasks / "compute-idf" / "idf"
+        from kosparse.steps import compute_idf, prepare_backbone
+
+        collection, backbone, idf = self.tasks / "ingest-corpus", scratch / "backbone", scratch / "idf"
+        passages, parallel = collection / "passages", collection / "parallel"
+        given = {**self._given("prepare_backbone"), **variant.backbone}
+        prepare_backbone.run(config=given, passages=passages, parallel=parallel, backbone=backbone)
+        compute_idf.run(config=self._given("compute_idf"), passages=passages, backbone=backbone, idf=idf)
+        return backbone, idf
 
     def _entries(self, variant: Variant) -> list[SynonymEntry]:
         if variant.dictionary == "none":

@@ -96,6 +96,8 @@ class TrainSparseConfig(StepConfig):
     dictionary_weight: float = Field(default=0.1, ge=0)
     dictionary_p: float = Field(default=0.8, ge=0, le=1)
     """Entries below this probability neither supervise nor translate."""
+    lexical_prior: bool = True
+    """Whether a passage has its own morphemes from the start, weighed as by BM25. Morphemes only."""
     translation_share: float = Field(default=0.5, ge=0, le=1)
     """A passage has the translations of its own morphemes from the start, with this share of their weight times the
     entry's probability; 0 leaves them to training. Morphemes only."""

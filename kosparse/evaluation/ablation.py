@@ -22,6 +22,7 @@ class Variant:
     Args:
         shown: What a reader sees.
         config: Changes to ``train_sparse``'s settings.
+        backbone: Changes to ``prepare_backbone``'s settings; a backbone is made anew for them.
         queries: Which training queries it learns from.
         real: Whether the real queries of the train split are added to them.
         dictionary: Entries it is supervised by: verified ones, every mined candidate, or none.
@@ -29,6 +30,7 @@ class Variant:
 
     shown: str
     config: Mapping[str, Any] = field(default_factory=dict)
+    backbone: Mapping[str, Any] = field(default_factory=dict)
     queries: Literal["all", "pseudo", "synthetic", "real"] = "all"
     real: bool = False
     dictionary: Literal["verified", "mined", "none"] = "verified"
@@ -41,6 +43,9 @@ class Variant:
 VARIANTS: dict[str, Variant] = {
     REFERENCE: Variant("as configured"),
     "untrained": Variant("backbone at the target, not trained", {"max_steps": 0, "closed_form": False}),
+    "no_prior": Variant("the encoder alone: no start as BM25", {"lexical_prior": False}),
+    "pieces": Variant("over word pieces instead of morphemes", backbone={"units": "pieces"}),
+    "adapted": Variant("encoder adapted by masked language modelling", backbone={"adapt_steps": 300}),
     "no_closed_form": Variant("rows not fitted to the dense teacher first", {"closed_form": False}),
     "closed_form_only": Variant("rows fitted, no step taken", {"max_steps": 0}),
     "no_synthetic": Variant("without synthetic pairs", queries="pseudo"),
@@ -52,10 +57,12 @@ VARIANTS: dict[str, Variant] = {
     "real_1_1": Variant("real to generated queries 1:1", {"real_share": 0.5}, real=True),
     "real_1_2": Variant("real to generated queries 1:2", {"real_share": 1 / 3}, real=True),
     "no_dictionary": Variant("without the dictionary", {"dictionary_weight": 0.0}, dictionary="none"),
+    "no_translations": Variant("dictionary in the loss alone", {"translation_share": 0.0}),
     "mined_dictionary": Variant("dictionary not verified", dictionary="mined"),
     "no_distillation": Variant("own passage as the only target", {"label_weight": 1.0}),
     "with_margin_mse": Variant("MarginMSE beside the divergence", {"margin_mse_weight": 1.0}),
     "with_info_nce": Variant("InfoNCE beside the divergence", {"info_nce_weight": 0.1}),
+    "no_negatives": Variant("the same, no hard negatives", {"info_nce_weight": 0.1, "negatives_per_query": 0}),
     "with_own_negatives": Variant("the same, negatives mined anew twice", {"info_nce_weight": 0.1, "rounds": 3}),
 }
 
@@ -81,6 +88,10 @@ class AblationRow(BaseModel):
     """To the reference."""
     p_corrected: float | None
     """Paired randomisation against the reference, Holm-corrected; None for the reference itself."""
+    p_bm25: float
+    """The same against BM25, corrected over all rows."""
+    fused: float
+    """The metric of the z-score fusion with BM25."""
 
 
 class Baseline(BaseModel):
@@ -98,14 +109,25 @@ class SeedResult(BaseModel):
     seed: int
     values: dict[str, float]
     """Primary metric by query id."""
+    fused: dict[str, float]
+    """The same of its fusion with BM25."""
     cross_script: dict[str, float] = {}
     """Mean of the primary metric by direction."""
     active_dims_doc: float
     seconds: float
 
 
-def summarise(results: Sequence[SeedResult], *, permutations: int = 10000, seed: int = 13) -> list[AblationRow]:
-    """One row per variant, in the order they were run; the reference must be among them."""
+def summarise(
+    results: Sequence[SeedResult], bm25: Mapping[str, float], *, permutations: int = 10000, seed: int = 13
+) -> list[AblationRow]:
+    """One row per variant, in the order they were run; the reference must be among them.
+
+    Args:
+        results: All trainings, of the same queries.
+        bm25: BM25's metric by query id.
+        permutations: Of each paired test.
+        seed: Of tests and intervals.
+    """
     by_variant: dict[str, list[SeedResult]] = {}
     for result in results:
         by_variant.setdefault(result.variant, []).append(result)
@@ -114,6 +136,9 @@ def summarise(results: Sequence[SeedResult], *, permutations: int = 10000, seed:
     others = [name for name in means if name != REFERENCE]
     compared = {name: paired(means[name], means[REFERENCE], permutations=permutations, seed=seed) for name in others}
     corrected = dict(zip(others, holm([compared[name].p for name in others]), strict=True))
+    lexical = np.array([bm25[query] for query in queries])
+    raw = [paired(each, lexical, permutations=permutations, seed=seed).p for each in means.values()]
+    against_bm25 = dict(zip(means, holm(raw), strict=True))
     return [
         AblationRow(
             variant=name,
@@ -130,6 +155,8 @@ def summarise(results: Sequence[SeedResult], *, permutations: int = 10000, seed:
             seconds=round(float(np.mean([row.seconds for row in rows])), 1),
             difference=compared[name].difference if name in compared else 0.0,
             p_corrected=corrected.get(name),
+            p_bm25=against_bm25[name],
+            fused=round(float(np.mean([list(row.fused.values()) for row in rows])), 6),
         )
         for name, rows in by_variant.items()
     ]

@@ -18,9 +18,9 @@ class KeyMaker:
     """Names the answers of one model.
 
     The key is the SHA-256 of ``[model, revision, quantization, {every field of the request}]`` as
-    JSON with sorted keys; ``every_token`` is there where it is true, and ``may_shorten`` follows where it is given. Requests of one task differ in
-    their last message only, so what surrounds it is prepared once: a run of 100,000 resumes without
-    writing and hashing the same instructions 100,000 times.
+    JSON with sorted keys; ``every_token`` is there where it is true, and ``may_shorten`` follows where it
+    is given. Requests of one task differ in their last message only, so what surrounds it is prepared once: a
+    run of 100,000 resumes without writing and hashing the same instructions 100,000 times.
     """
 
     def __init__(self, model: str, revision: str, quantization: str) -> None:
@@ -31,11 +31,10 @@ class KeyMaker:
 
     def __call__(self, request: ChatRequest) -> str:
         """64 hexadecimal digits."""
-        before = (request.json_schema, request.max_tokens, request.messages[:-1])
+        before = (request.every_token, request.json_schema, request.max_tokens, request.messages[:-1])
         if before != self._shared_before:
             self._shared_before, self._hash = before, hashlib.sha256(self._before_last_message(request).encode())
         after = (request.sample, request.seed, request.temperature, request.top_logprobs, request.top_p)
-        after = (*after, request.every_token)
         if after != self._shared_after:
             self._shared_after, self._after = after, _after_last_message(request)
         last = _message(request.messages[-1]) if request.messages else ""
@@ -44,7 +43,8 @@ class KeyMaker:
         return key.hexdigest()
 
     def _before_last_message(self, request: ChatRequest) -> str:
-        fields = _canonical({"json_schema": request.json_schema, "max_tokens": request.max_tokens})[:-1]
+        told = {"every_token": True} if request.every_token else {}
+        fields = _canonical({**told, "json_schema": request.json_schema, "max_tokens": request.max_tokens})[:-1]
         earlier = "".join(_canonical(message) + ", " for message in request.messages[:-1])
         return f'{self._start}, {fields}, "messages": [{earlier}'
 
@@ -64,6 +64,4 @@ def _after_last_message(request: ChatRequest) -> str:
         "top_logprobs": request.top_logprobs,
         "top_p": request.top_p,
     }
-    if request.every_token:
-        fields["every_token"] = True
     return f"], {_canonical(fields)[1:]}]"

@@ -65,9 +65,7 @@ def _from_states(model: SparseModel, texts: Sequence[str], cache: Path, keep: bo
 
 
 @torch.inference_mode()
-def _weigh_matches(
-    document: MorphemeDocument, texts: Sequence[str], best: Tensor, center: Tensor
-) -> csr_matrix:
+def _weigh_matches(document: MorphemeDocument, texts: Sequence[str], best: Tensor, center: Tensor) -> csr_matrix:
     """From the table of matches: peak and mean in a few products."""
     head, blocks = document.head, []
     for start in range(0, len(texts), _BLOCK):

@@ -115,6 +115,7 @@ def fit(
         if entries:
             rules = rules_of(entries, config.dictionary_p, config.translation_share)
             saturation = replace(saturation, translations=Translations(rules))
+        saturation = replace(saturation, lexical=config.lexical_prior)
         own = saturation.of(texts)
         if teacher is not None and learnt is None:
             _fit_rows(head, states(), start, asked, data, teacher)

@@ -47,15 +47,19 @@ class Saturation:
         units: The dimensions.
         average_length: Mean units per text of the collection, > 0.
         translations: Units that a text has by the dictionary.
+        lexical: False leaves everything to the encoder: no text has units of its own.
     """
 
     units: Morphemes
     average_length: float
     translations: Translations = field(default_factory=Translations)
+    lexical: bool = True
 
     def of(self, texts: Sequence[str]) -> Tensor:
         """Of each text's own units and their translations: shape [len(texts), units]."""
         table = torch.zeros(len(texts), len(self.units.names))
+        if not self.lexical:
+            return table
         for row, names in enumerate(content_morphemes_of(list(texts))):
             counts = Counter(self.units.ids(names))
             norm = _K1 * (1 - _B + _B * counts.total() / self.average_length)
@@ -149,7 +153,8 @@ def save_head(folder: Path, head: MorphemeHead, saturation: Saturation) -> None:
     """Write names, rows, the average length and the translations."""
     write_json(folder / UNITS_FILE, saturation.units.names)
     save_file(head.state_dict(), folder / _HEAD)
-    write_json(folder / _SATURATION, {"average_length": saturation.average_length})
+    described = {"average_length": saturation.average_length, "lexical": saturation.lexical}
+    write_json(folder / _SATURATION, described)
     write_json(folder / _TRANSLATIONS, [rule._asdict() for rule in saturation.translations.rules])
 
 
@@ -161,8 +166,9 @@ def load_head(folder: Path) -> tuple[MorphemeHead, Saturation]:
     """
     try:
         units, head = Morphemes(read_json(folder / UNITS_FILE)), MorphemeHead(**load_file(folder / _HEAD))
-        average = float(read_json(folder / _SATURATION)["average_length"])
-        saturation = Saturation(units, average, _translations(folder / _TRANSLATIONS))
+        described = read_json(folder / _SATURATION)
+        average, lexical = float(described["average_length"]), bool(described.get("lexical", True))
+        saturation = Saturation(units, average, _translations(folder / _TRANSLATIONS), lexical)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"cannot read the morpheme head: {error}", where=str(folder), fix="Run prepare_backbone again."

@@ -90,9 +90,7 @@ class MorphemeDocument(InputModule):
         head: From states to weights.
     """
 
-    def __init__(
-        self, network: Any, tokenizer: Any, saturation: Saturation, head: MorphemeHead
-    ) -> None:
+    def __init__(self, network: Any, tokenizer: Any, saturation: Saturation, head: MorphemeHead) -> None:
         super().__init__()
         self.network, self.pieces, self.units = network, tokenizer, saturation.units
         self.saturation, self.head = saturation, head

@@ -39,7 +39,9 @@ def finished(tmp_path_factory):
         AlignedText(ko=text, en=f"page {n} in English", source="block", key=f"p{n}") for n, text in enumerate(texts[:3])
     ]
     write_records(collection / "parallel", aligned)
-    write_json(folder / "arguments.json", {"train_sparse": {"max_steps": 3, "active_dims": 60.0, "batch_size": 4}})
+    encoder = {"model": str(folder / "made" / "encoder" / "encoder"), "layers": 2, "max_length": 64}
+    training = {"max_steps": 3, "active_dims": 60.0, "batch_size": 4}
+    write_json(folder / "arguments.json", {"prepare_backbone": encoder, "train_sparse": training})
     return folder
 
 
@@ -68,6 +70,15 @@ def test_variants_are_trained_compared_and_drawn(finished, tmp_path, capsys):
     page = (tmp_path / "out" / "ablation.html").read_text(encoding="utf-8")
     assert "without synthetic pairs" in page and "<svg" in page and "http://" not in page
     assert "no_synthetic" in capsys.readouterr().out
+
+
+def test_a_variant_may_have_another_backbone_and_no_start_as_bm25(finished, tmp_path):
+    ablate.run(finished, ["pieces", "no_prior", "no_translations"], [13], tmp_path / "out")
+    found = json.loads((tmp_path / "out" / "ablation.json").read_text(encoding="utf-8"))
+    rows = {row["variant"]: row for row in found["rows"]}
+    assert len({row["metric"] for row in rows.values()}) >= 3
+    assert all(0 <= row["p_bm25"] <= 1 and row["fused"] > 0 for row in rows.values())
+    assert rows["pieces"]["active_dims_doc"] == pytest.approx(60, rel=0.2)
 
 
 def test_what_was_trained_is_not_trained_again(finished, tmp_path):

@@ -35,6 +35,9 @@ class FakeEmbedder:
                 vectors[row, ord(character) % self.dimensions] += 1
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
+    def remember(self, texts, kind, vectors):
+        return False  # no backbone is made of this
+
 
 def write_world(folder: Path, *, real: bool = True) -> dict[str, Path]:
     """Write the artifacts and return their paths by name."""

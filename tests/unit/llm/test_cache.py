@@ -117,8 +117,10 @@ def test_the_key_is_the_hash_it_is_said_to_be(messages):
     make = KeyMaker("m", "r", "q")
     turns = tuple({"role": "user", "content": f'"{n}"\n셀'} for n in range(messages))
     for number in range(3):
-        request = replace(REQUEST, messages=turns, json_schema={"type": "object"} if number else None, sample=number)
-        fields = {name: value for name, value in asdict(request).items() if name != "may_shorten"}
+        schema = {"type": "object"} if number else None
+        request = replace(REQUEST, messages=turns, json_schema=schema, sample=number, every_token=number == 2)
+        left_out = {"may_shorten"} if request.every_token else {"may_shorten", "every_token"}
+        fields = {name: value for name, value in asdict(request).items() if name not in left_out}
         text = json.dumps(["m", "r", "q", fields], sort_keys=True, ensure_ascii=False)
         assert make(request) == hashlib.sha256(text.encode()).hexdigest()
 
