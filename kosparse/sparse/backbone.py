@@ -25,7 +25,7 @@ from kosparse.progress import note
 from kosparse.sparse.adaptation import Adaptation, adapt
 from kosparse.sparse.dense_rows import dense_rows
 from kosparse.sparse.head import find_head, set_output
-from kosparse.sparse.morpheme_head import Saturation, calibrated_head, prior, save_head
+from kosparse.sparse.morpheme_head import Saturation, calibrated_head, save_head, with_prior
 from kosparse.sparse.piece_head import calibrate, piece_rows
 from kosparse.sparse.probe import Probe
 from kosparse.sparse.states import EncoderStates, cached_states, encoder_states
@@ -244,5 +244,5 @@ def _morpheme_head(
     head, logits, probe = calibrated_head(dense_rows(model, alone, pad), states, cache)
     own = saturation.of(sample)
     save_head(folder, head, saturation)
-    active = float((logits + prior(own, head.threshold) > 0).float().sum(1).mean())
+    active = float((with_prior(logits, own, head.threshold) > 0).float().sum(1).mean())
     return len(names), active, probe

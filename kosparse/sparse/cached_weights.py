@@ -20,7 +20,7 @@ from kosparse.sparse.activation import activate
 from kosparse.sparse.backbone import body_fingerprint
 from kosparse.sparse.matches import fits, match_units
 from kosparse.sparse.model import SparseModel
-from kosparse.sparse.morpheme_head import prior
+from kosparse.sparse.morpheme_head import with_prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.states import EncoderStates, cached_states, encoder_states
 
@@ -71,7 +71,7 @@ def _weigh_matches(document: MorphemeDocument, texts: Sequence[str], best: Tenso
     for start in range(0, len(texts), _BLOCK):
         rows = slice(start, start + _BLOCK)
         read = best[rows].float() + center[rows] @ head.mean.T + head.bias
-        weights = activate(read + prior(document.saturation.of(texts[rows]), head.threshold))
+        weights = activate(with_prior(read, document.saturation.of(texts[rows]), head.threshold))
         blocks.append(csr_matrix(weights.numpy().astype(np.float32)))
     return csr_matrix(vstack(blocks, format="csr"))
 
@@ -82,7 +82,7 @@ def _weigh_states(document: MorphemeDocument, texts: Sequence[str], states: Enco
     head, rows = document.head, []
     for place, text in enumerate(track(texts, "weighing", unit="passages")):
         tokens = states.of(place)[None]
-        logits = head(tokens, torch.ones(tokens.shape[:2]))[0]
-        logits += prior(document.saturation.of([text])[0], head.threshold)
+        read = head(tokens, torch.ones(tokens.shape[:2]))[0]
+        logits = with_prior(read, document.saturation.of([text])[0], head.threshold)
         rows.append(csr_matrix(activate(logits).numpy().astype(np.float32)))
     return csr_matrix(vstack(rows, format="csr"))

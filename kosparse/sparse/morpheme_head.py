@@ -2,8 +2,8 @@
 
 The weight of a unit is ``activate(prior + peak + mean + bias)``. For a unit that stands in the text, the
 prior is the logit at which ``activate`` gives its BM25 saturation, so with all else at zero the model *is*
-BM25 (the query side carries the IDF); for a translation of one, by the dictionary, that of a share of it; for every
-other unit it is ``-threshold``. ``peak`` is the best match
+BM25 (the query side carries the IDF); for every other unit it is ``-threshold``. A translation of what stands in
+the text, by the dictionary, has at least a share of its source's weight. ``peak`` is the best match
 of the unit's row with any one token, ``mean`` the match with the whole text.
 """
 
@@ -41,7 +41,8 @@ _HEAD, _SATURATION, _TRANSLATIONS = "head.safetensors", "saturation.json", "tran
 class Saturation:
     """BM25 without its IDF: ``tf / (tf + k1 (1 - b + b length / average))``, in [0, 1).
 
-    A translation of what stands in the text has the saturation of its source, times the rule's weight.
+    A translation of what stands in the text has the saturation of its source, times the rule's weight, as a negative
+    number: the reading may add to a word of the text or take from it, but not overrule the dictionary.
 
     Args:
         units: The dimensions.
@@ -56,7 +57,7 @@ class Saturation:
     lexical: bool = True
 
     def of(self, texts: Sequence[str]) -> Tensor:
-        """Of each text's own units and their translations: shape [len(texts), units]."""
+        """Of each text's own units, > 0, and their translations, < 0: shape [len(texts), units]."""
         table = torch.zeros(len(texts), len(self.units.names))
         if not self.lexical:
             return table
@@ -67,7 +68,8 @@ class Saturation:
             table[row, list(counts)] = frequency / (frequency + norm)
             for rule, times in self.translations.of(names):
                 for unit in self.units.ids(rule.target):
-                    table[row, unit] = max(float(table[row, unit]), rule.weight * times / (times + norm))
+                    if table[row, unit] <= 0:
+                        table[row, unit] = min(float(table[row, unit]), -rule.weight * times / (times + norm))
         return table
 
 
@@ -100,9 +102,18 @@ class MorphemeHead(nn.Module):
         return max_logits(states, mask, self.peak) + center @ self.mean.T + self.bias
 
 
-def prior(saturation: Tensor, threshold: Tensor) -> Tensor:
-    """Logits before the text is read: BM25's for its own units, ``-threshold`` for all others. Same shape."""
-    return torch.where(saturation > 0, inverse(saturation), -threshold)
+def with_prior(read: Tensor, saturation: Tensor, threshold: Tensor) -> Tensor:
+    """Logits from what was read and what is known before: same shape.
+
+    Args:
+        read: What ``MorphemeHead`` gives.
+        saturation: As ``Saturation.of`` gives it, same shape. What is read is added to the logits of BM25 for the
+            text's own units, to ``-threshold`` for all others; a translation gets at least its own.
+        threshold: Scalar.
+    """
+    logits = read + torch.where(saturation > 0, inverse(saturation.clamp(min=0)), -threshold)
+    least = inverse(-saturation.clamp(max=0))
+    return torch.where(saturation < 0, torch.maximum(logits, least), logits)
 
 
 @torch.no_grad()

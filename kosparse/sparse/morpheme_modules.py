@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from kosparse.corpus.units import UNITS_FILE, Morphemes
 from kosparse.jsonl import read_json, write_json
 from kosparse.sparse.activation import activate
-from kosparse.sparse.morpheme_head import MorphemeHead, Saturation, load_head, prior, save_head
+from kosparse.sparse.morpheme_head import MorphemeHead, Saturation, load_head, save_head, with_prior
 
 _ENCODER = "encoder"
 _WEIGHTS = "model.safetensors"
@@ -123,7 +123,7 @@ class MorphemeDocument(InputModule):
         """
         states = self.network.base_model(input_ids=ids, attention_mask=mask).last_hidden_state
         read: Tensor = self.head(states, mask)
-        return read + prior(saturation, self.head.threshold)
+        return with_prior(read, saturation, self.head.threshold)
 
     def get_embedding_dimension(self) -> int:
         """Number of units."""

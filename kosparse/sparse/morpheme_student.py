@@ -15,7 +15,7 @@ from kosparse.config import TrainSparseConfig
 from kosparse.sparse.activation import activate
 from kosparse.sparse.full_student import padded
 from kosparse.sparse.matches import match_units
-from kosparse.sparse.morpheme_head import MorphemeHead, prior
+from kosparse.sparse.morpheme_head import MorphemeHead, with_prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.regularizers import flops
 from kosparse.sparse.states import EncoderStates
@@ -99,7 +99,7 @@ class MorphemeStudent:
 
         Every unit counts: training moves those that are asked for, and a draw of units may miss them.
         """
-        logits, own = self._logits(np.arange(self.units), self.checked), self.saturation[self.checked] > 0
+        logits, own = self._logits(np.arange(self.units), self.checked), self.saturation[self.checked] != 0
         return _margins(logits, own, 1 / len(logits))
 
     def shift(self, amount: float) -> None:
@@ -134,8 +134,8 @@ class MorphemeStudent:
         """Of some units in some passages, all by default: shape [passages, len(terms)]."""
         chosen = torch.from_numpy(terms)
         read = self.center[passages] @ self.mean[chosen].T + self.bias[chosen]
-        known = prior(self.saturation[passages][:, chosen].float(), self.threshold)
-        return self.peak[passages][:, chosen].float() + read + known
+        known = self.saturation[passages][:, chosen].float()
+        return with_prior(self.peak[passages][:, chosen].float() + read, known, self.threshold)
 
 
 class MorphemeNetwork:
@@ -166,7 +166,7 @@ class MorphemeNetwork:
 
     def margins(self, logits: Tensor, passages: Sequence[int]) -> Margins:
         """A passage's own units are active whatever the threshold."""
-        return _margins(logits, self.saturation[list(passages)] > 0, 1 / len(passages))
+        return _margins(logits, self.saturation[list(passages)] != 0, 1 / len(passages))
 
     def shift(self, amount: float) -> None:
         """Raise the threshold."""

@@ -54,7 +54,10 @@ def test_every_example_reads_with_the_live_parser(name):
 def test_examples_of_a_label_prompt_answer_with_its_labels(name):
     prompt = prompts.load(name)
     assert len(prompt.labels) == 2
-    assert {example.answer for example in prompt.examples} <= set(prompt.labels)
+    answered = [line.split(". ")[-1] for example in prompt.examples for line in example.answer.splitlines()]
+    assert set(answered) <= set(prompt.labels)
+    for example in prompt.examples:
+        assert len(example.answer.splitlines()) == len(example.given.get("queries", [""]))
 
 
 @pytest.mark.parametrize("name", [name for name in prompts.names() if prompts.load(name).answer])

@@ -13,7 +13,7 @@ from kosparse.sparse.activation import activate, inverse
 from kosparse.sparse.backbone import build_backbone, dense_vectors, load_backbone
 from kosparse.sparse.cached_weights import document_weights
 from kosparse.sparse.model import load_sparse_model, save_morpheme_model
-from kosparse.sparse.morpheme_head import MorphemeHead, Saturation, calibrated_head, load_head, prior
+from kosparse.sparse.morpheme_head import MorphemeHead, Saturation, calibrated_head, load_head, with_prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.states import EncoderStates
 from kosparse.sparse.translations import Rule, Translations
@@ -39,10 +39,10 @@ def test_a_translation_has_a_share_of_the_saturation_of_what_stands_in_the_text(
     rules = [Rule(("cell",), ("셀",), 0.5), Rule(("sheet", "protect"), ("시트", "보호"), 0.4)]
     saturation = Saturation(units, 2.0, Translations(rules))
     found = saturation.of(["cell cell", "cell 셀", "sheet protect", "protect sheet"])
-    assert found[0].tolist() == pytest.approx([0, 0.5 * 2 / 3.2, 2 / 3.2, 0, 0])
+    assert found[0].tolist() == pytest.approx([0, -0.5 * 2 / 3.2, 2 / 3.2, 0, 0])
     assert found[1, 1] == found[1, 2] == pytest.approx(1 / 2.2), "what stands there itself is not made less"
     # ``sheet`` is no dimension: the text counts as one unit long, and the rule is found all the same.
-    assert found[2].tolist() == pytest.approx([0.4 / 1.75, 0, 0, 1 / 1.75, 0.4 / 1.75])
+    assert found[2].tolist() == pytest.approx([-0.4 / 1.75, 0, 0, 1 / 1.75, -0.4 / 1.75])
     assert found[3, [0, 4]].tolist() == [0, 0], "the words of a source stand next to each other, in order"
 
 
@@ -50,7 +50,7 @@ def test_a_head_of_zeros_scores_as_bm25():
     units = Morphemes(["문서", "보호", "셀", "시트", "표", "넣", "설정", "인쇄"])
     found = units.of(TEXTS)
     saturation = Saturation(units, sum(map(len, found)) / 3).of(TEXTS)
-    weights = activate(torch.zeros(3, 8) + prior(saturation, torch.tensor(0.0)))
+    weights = activate(with_prior(torch.zeros(3, 8), saturation, torch.tensor(0.0)))
 
     index = Bm25(["a", "b", "c"], [[str(unit) for unit in text] for text in found])
     present = (weights > 0).sum(0)
@@ -61,8 +61,15 @@ def test_a_head_of_zeros_scores_as_bm25():
 
 
 def test_units_of_the_text_are_not_held_back_by_the_threshold():
-    logits = prior(torch.tensor([[0.5, 0.0]]), torch.tensor(0.7))
+    logits = with_prior(torch.zeros(1, 2), torch.tensor([[0.5, 0.0]]), torch.tensor(0.7))
     assert activate(logits)[0, 0] == pytest.approx(0.5) and logits[0, 1] == pytest.approx(-0.7)
+
+
+def test_what_is_read_adds_to_a_translation_and_takes_nothing_from_it():
+    read = torch.tensor([[-5.0, 9.0, -5.0]])
+    logits = with_prior(read, torch.tensor([[-0.3, -0.3, 0.3]]), torch.tensor(0.7))
+    assert activate(logits)[0, 0] == pytest.approx(0.3) and logits[0, 1] == pytest.approx(8.3)
+    assert logits[0, 2] < 0, "of the text's own word it may"
 
 
 def test_logits_are_standardised_over_the_passages(tmp_path):
