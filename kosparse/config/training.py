@@ -98,7 +98,7 @@ class TrainSparseConfig(StepConfig):
     """Entries below this probability neither supervise nor translate."""
     lexical_prior: bool = True
     """Whether a passage has its own morphemes from the start, weighed as by BM25. Morphemes only."""
-    translation_share: float = Field(default=0.5, ge=0, le=1)
+    translation_share: float = Field(default=0.8, ge=0, le=1)
     """A passage has the translations of its own morphemes from the start, with this share of their weight times the
     entry's probability; 0 leaves them to training. Morphemes only."""
     label_weight: float = Field(default=0.0, ge=0, le=1)

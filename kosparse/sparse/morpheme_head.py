@@ -108,12 +108,11 @@ def with_prior(read: Tensor, saturation: Tensor, threshold: Tensor) -> Tensor:
     Args:
         read: What ``MorphemeHead`` gives.
         saturation: As ``Saturation.of`` gives it, same shape. What is read is added to the logits of BM25 for the
-            text's own units, to ``-threshold`` for all others; a translation gets at least its own.
+            text's own units, to ``-threshold`` for all others; for a translation only what speaks for it.
         threshold: Scalar.
     """
-    logits = read + torch.where(saturation > 0, inverse(saturation.clamp(min=0)), -threshold)
-    least = inverse(-saturation.clamp(max=0))
-    return torch.where(saturation < 0, torch.maximum(logits, least), logits)
+    known = torch.where(saturation != 0, inverse(saturation.abs()), -threshold)
+    return known + torch.where(saturation < 0, read.clamp(min=0), read)
 
 
 @torch.no_grad()
