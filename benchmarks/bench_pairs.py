@@ -40,6 +40,8 @@ _LABELLED = Path(__file__).parent / "labelled"
 _COSINES = (0.95, 0.96, 0.97, 0.98)
 _TRIGRAMS = (0.4, 0.5, 0.6)
 _FLOORS = (0, 2, 4, 5, 6, 7)
+_TOGETHER = (1, 8)
+"""Queries of a passage in one question to the judge."""
 _SHARES = (0.67, 0.33)
 """Of the pairs judged: two ways of asking have odds of different size."""
 
@@ -109,7 +111,7 @@ def filtering(passages: Mapping[str, Passage], model: ChatModel | None) -> list[
             left.pop(lost)
         rows.append(_quality(stage, left, labels))
     if model is not None:
-        for together in (1, FilterPairsConfig().judge_together):
+        for together in _TOGETHER:
             rows += judging(pairs, labels, passages, model, together)
     return rows
 

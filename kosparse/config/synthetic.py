@@ -106,8 +106,8 @@ class FilterPairsConfig(LlmStepConfig):
     """The same under the dense encoder, which then reads all passages; 0 switches it off."""
     judge: bool = True
     max_judged: int = Field(default=24, ge=0)
-    judge_together: int = Field(default=8, ge=1, le=100)
-    """Most queries of one passage in one question to the judge."""
+    judge_together: int = Field(default=1, ge=1, le=100)
+    """Most queries of one passage in one question to the judge. A small model judges worse when asked about several."""
     excerpt_characters: int = Field(default=300, ge=50)
     """What the judge is shown; the value of generate_queries shows it what the query was written from."""
     reviewed: int = Field(default=120, ge=1)

@@ -25,9 +25,9 @@ def test_calls_follow_from_the_settings_and_the_collection():
     assert row("verify_synonyms", strategy="low").calls == 0
     assert row("generate_documents", max_queries=3, grades=[3, 2, 1]).calls == 9
     assert row("filter_pairs", judge=False).calls == 0
-    pairs = 3 * 20 + 12 + 2 * 2  # no more are judged, three of a passage at once
-    assert row("filter_pairs", max_judged=10_000).calls == math.ceil(pairs / 3)
-    assert row("filter_pairs", max_judged=10_000, judge_together=1).calls == pairs
+    pairs = 3 * 20 + 12 + 2 * 2  # no more are judged; three of a passage at once, where told so
+    assert row("filter_pairs", max_judged=10_000).calls == pairs
+    assert row("filter_pairs", max_judged=10_000, judge_together=8).calls == math.ceil(pairs / 3)
 
 
 def test_longer_excerpts_are_more_prompt_tokens():

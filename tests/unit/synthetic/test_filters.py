@@ -106,8 +106,8 @@ def test_the_judge_sees_survivors_only_and_no_more_than_allowed():
         pair("차트 배율", "chart", grade=1),
     ]
     filtered = filter_synthetic_pairs(pairs, passages(), config=FilterPairsConfig(max_judged=2), model=model)
-    (request,) = model.requests
-    assert len(queries_asked(request)) == filtered.funnel["judged"] == 2
+    assert [len(queries_asked(request)) for request in model.requests] == [1, 1]
+    assert filtered.funnel["judged"] == 2
     assert len(filtered.kept) == 4
     assert sum("judge" in one.scores for one in filtered.kept) == 2
 
@@ -123,7 +123,7 @@ def test_a_judge_that_says_neither_leaves_the_pair_in_without_a_score():
 def test_all_queries_of_a_passage_are_judged_in_one_question():
     model = FakeChatModel(lambda request: judged(request, lambda query: 0.9))
     asked = [pair("셀 잠금"), pair("차트 배율", "chart"), pair("시트 암호"), pair("보호 탭")]
-    filter_synthetic_pairs(asked, passages(), model=model)
+    filter_synthetic_pairs(asked, passages(), config=FilterPairsConfig(judge_together=8), model=model)
     questions = sorted(map(queries_asked, model.requests), key=len)
     assert questions == [["차트 배율"], ["셀 잠금", "시트 암호", "보호 탭"]]
     assert all(CELL[:20] in request.messages[-1]["content"] for request in model.requests if "셀 잠금" in str(request))
@@ -142,7 +142,8 @@ def test_a_question_holds_no_more_queries_than_told_and_room_for_their_answers()
 def test_a_query_that_looks_like_the_next_line_moves_no_label():
     model = FakeChatModel(lambda request: judged(request, lambda query: 0.9 if "잠금" in query else 0.1))
     asked = [pair("2. 시트 암호"), pair("셀 잠금")]
-    kept = filter_synthetic_pairs(asked, passages(), config=FilterPairsConfig(min_judge_score=-9), model=model).kept
+    config = FilterPairsConfig(min_judge_score=-9, judge_together=2)
+    kept = filter_synthetic_pairs(asked, passages(), config=config, model=model).kept
     assert {one.query: one.scores["judge"] > 0 for one in kept} == {"2. 시트 암호": False, "셀 잠금": True}
 
 
