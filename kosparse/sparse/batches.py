@@ -56,7 +56,10 @@ class Batches:
         self.own = {passage.id: place for place, passage in enumerate(data.passages)}
         self.negatives = self._mined()
         """Hard negatives by query."""
-        held_out = self.usable("validation")
+        real = self.usable("validation", "real")
+        self.validates_on_real = bool(real)
+        """Whether the held-out queries are judged ones: then their judgements choose the state, not the teacher."""
+        held_out = real or self.usable("validation")
         chosen = held_out[:: max(1, len(held_out) // _VALIDATION_QUERIES)] or sum(self.groups.values(), [])
         self.held_out = Batch(chosen, self._passages(chosen, ()), [()] * len(chosen))
 

@@ -4,7 +4,8 @@ The student ranks all passages for each query of a batch; the loss is the KL div
 teacher's ranking, MarginMSE or InfoNCE, as the settings say, plus FLOPS for sparsity and a hinge for the dictionary.
 Between two rounds the hard negatives are mined anew by the student's own ranking. Passages of the validation
 split are held out: the state that comes closest to the teacher on their synthetic and pseudo-queries is kept.
-Finding the passage a pseudo-query was cut from would reward its own words alone. No real query is looked at.
+Finding the passage a pseudo-query was cut from would reward its own words alone. No real query is looked at, unless
+the training set holds judged ones: then the state is kept that ranks the held-out of these best.
 """
 
 from __future__ import annotations
@@ -125,7 +126,12 @@ class Trainer:
         self.curves.flush()
         if self._validate({}) > self.best:
             self._put(self.kept)
-            note("an earlier state was closer to the teacher on held-out queries and is kept")
+            told = (
+                "ranked the held-out real"
+                if self.batches.validates_on_real
+                else "was closer to the teacher on held-out"
+            )
+            note(f"an earlier state {told} queries{' better' * self.batches.validates_on_real} and is kept")
         result.active_dims = self.active.hold(self.student)
         return result
 
@@ -214,14 +220,17 @@ class Trainer:
         return self.config.temperature * float(teacher.std(1, correction=0).mean()) / max(spread, 1e-6)
 
     def _validate(self, parts: dict[str, float]) -> float:
-        """KL of the held-out queries at the target; appended to the history with nDCG@10 of their own passages."""
+        """How bad the state is at the target of active dimensions; appended to the history.
+
+        The KL divergence of the held-out queries; of judged ones 1 - nDCG@10.
+        """
         active = self.active.hold(self.student)
         scores, held_out = self._held_out_scores(), self.batches.held_out
         kl = float(kl_divergence(self.scale * scores, self.batches.target(held_out)))
         ndcg = round(_ndcg(scores, self.batches.own_columns(held_out)), 4)
         row = {"step": self.result.steps, "seconds": round(self.result.seconds, 1), "validation_kl": round(kl, 4)}
         self.result.history.append({**row, "validation_ndcg@10": ndcg, "active_terms": round(active, 1), **parts})
-        return kl
+        return 1 - ndcg if self.batches.validates_on_real else kl
 
     @torch.no_grad()
     def _held_out_scores(self) -> Tensor:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -122,13 +122,16 @@ def pseudo_training_queries(rows: Sequence[tuple[str, str]], passages: Sequence[
     ]
 
 
-def real_training_queries(judgements: Judgements, passages: Sequence[Passage], index: Bm25) -> list[TrainingQuery]:
+def real_training_queries(
+    judgements: Judgements, passages: Sequence[Passage], index: Bm25, split: Literal["train", "validation"]
+) -> list[TrainingQuery]:
     """Turn judged queries into training queries, one for each relevant document.
 
     Args:
-        judgements: Of the ``train`` split.
+        judgements: Of the split.
         passages: The collection.
         index: BM25 over the passages: of a relevant document, the passage that it ranks first is taken.
+        split: Whether they are learnt from or held out.
     """
     places: dict[str, list[int]] = defaultdict(list)
     for place, passage in enumerate(passages):
@@ -142,9 +145,7 @@ def real_training_queries(judgements: Judgements, passages: Sequence[Passage], i
             if grade > 0:
                 best = max(places[document_id], key=lambda place: (scores[place], -place))
                 name = f"real-{query_id}-{document_id}"
-                rows.append(
-                    TrainingQuery(id=name, text=text, origin="real", passage_id=passages[best].id, split="train")
-                )
+                rows.append(TrainingQuery(id=name, text=text, origin="real", passage_id=passages[best].id, split=split))
     return rows
 
 
@@ -156,12 +157,17 @@ def summarise(queries: Sequence[TrainingQuery], passages: int, negatives: int, c
         "by_origin": dict(sorted(by_origin.items())),
         "train": sum(query.split == "train" for query in queries),
         "validation": sum(query.split == "validation" for query in queries),
-        "validation_kind": "held-out synthetic",
+        "validation_kind": "real" if any(held_out_real(query) for query in queries) else "held-out synthetic",
         **{group: sum(query.group == group for query in queries) for group in GROUPS},
         "passages": passages,
         "negatives": negatives,
         "contaminated": contaminated,
     }
+
+
+def held_out_real(query: TrainingQuery) -> bool:
+    """Whether a query is a judged one that is not learnt from: where there is one, these alone are validated on."""
+    return query.group == "real" and query.split == "validation"
 
 
 def _split(document_id: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from kosparse.config import BuildTrainingSetConfig
 from kosparse.corpus.morphemes import content_morphemes_of
@@ -23,6 +24,8 @@ from kosparse.sparse.training_set import (
     summarise,
 )
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
+
+_LEARNT_AND_HELD_OUT: tuple[Literal["train", "validation"], ...] = ("train", "validation")
 
 
 @step
@@ -65,9 +68,16 @@ def run(
 
 
 def real_queries(evaluation: Path, passages: Sequence[Passage]) -> list[TrainingQuery]:
-    """What the ``train`` split of an evaluation folder teaches; nothing where it has none."""
-    judged = load_real(evaluation, "train", {passage.document_id for passage in passages})
-    return real_training_queries(judged, passages, bm25_over(passages)) if judged else []
+    """What the ``train`` split of an evaluation folder teaches, and its ``validation`` split to choose by; where it has
+    no ``train`` split, nothing."""
+    known = {passage.document_id for passage in passages}
+    found: list[TrainingQuery] = []
+    for split in _LEARNT_AND_HELD_OUT:
+        judged = load_real(evaluation, split, known)
+        if judged is None:
+            break
+        found += real_training_queries(judged, passages, bm25_over(passages), split)
+    return found
 
 
 def teach(

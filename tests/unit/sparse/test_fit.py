@@ -142,6 +142,15 @@ def test_no_steps_keep_the_calibrated_backbone_at_the_target(tiny, data, tmp_pat
     assert weights.nnz / 40 == pytest.approx(60, rel=0.1)
 
 
+def test_judged_queries_choose_the_state_by_their_ranking(tiny, data, tmp_path, monkeypatch, capsys):
+    data.queries[:] = [query.model_copy(update={"origin": "real"}) for query in data.queries]
+    found = iter([0.2, 0.9, *[0.4] * 20])
+    monkeypatch.setattr("kosparse.sparse.training._ndcg", lambda scores, own: next(found))
+    trained, _ = train(tiny, data, tmp_path / "model", max_steps=6)
+    assert [row["validation_ndcg@10"] for row in trained.history][:2] == [0.2, 0.9]
+    assert "ranked the held-out real queries better" in capsys.readouterr().err
+
+
 def test_nothing_to_train_on_is_refused(tiny, data, tmp_path):
     held_out = [query.model_copy(update={"split": "validation"}) for query in data.queries]
 

@@ -20,7 +20,7 @@ PASSAGES = [
 def test_a_real_query_learns_the_best_passage_of_each_relevant_document():
     judged = Judgements({"q1": "셀 보호"}, {"q1": {"calc": 1, "draw": 2}}, "real", "train", {})
 
-    rows = real_training_queries(judged, PASSAGES, bm25_over(PASSAGES))
+    rows = real_training_queries(judged, PASSAGES, bm25_over(PASSAGES), "train")
 
     assert [(row.passage_id, row.group, row.split) for row in rows] == [
         ("calc#1", "real", "train"),
@@ -31,7 +31,9 @@ def test_a_real_query_learns_the_best_passage_of_each_relevant_document():
 
 def test_what_is_judged_irrelevant_is_not_learnt():
     judged = Judgements({"q1": "셀"}, {"q1": {"calc": 1, "draw": 0}}, "real", "train", {})
-    assert [row.passage_id for row in real_training_queries(judged, PASSAGES, bm25_over(PASSAGES))] == ["calc#1"]
+    assert [row.passage_id for row in real_training_queries(judged, PASSAGES, bm25_over(PASSAGES), "train")] == [
+        "calc#1"
+    ]
 
 
 def test_a_batch_holds_the_wanted_shares():
@@ -60,7 +62,21 @@ def test_a_group_that_is_missing_leaves_its_places_to_the_others():
     assert Counter(data.queries[row].group for row in batches.draw().queries) == {"real": 2, "synthetic": 6}
 
 
+def test_where_there_are_judged_queries_to_validate_on_no_other_is_held_out():
+    data = tiny_training_set([f"문서 {n}" for n in range(60)])
+    judged = [row for row, query in enumerate(data.queries) if query.split == "validation"][:3]
+    units = [np.array([1])] * len(data.queries)
+    synthetic = Batches(TrainSparseConfig(), data, units)
+    assert len(synthetic.held_out.queries) == 12 and not synthetic.validates_on_real
+    for row in judged:
+        data.queries[row] = data.queries[row].model_copy(update={"origin": "real"})
+    real = Batches(TrainSparseConfig(), data, units)
+    assert real.held_out.queries == judged and real.validates_on_real
+    assert summarise(data.queries, 60, 0, 0)["validation_kind"] == "real"
+
+
 def test_counts_name_every_group():
     queries = tiny_training_set(["가", "나", "다"]).queries
     counts = summarise([queries[0].model_copy(update={"origin": "real"}), *queries[1:]], 3, 0, 0)
     assert (counts["real"], counts["synthetic"], counts["pseudo"]) == (1, 0, 2)
+    assert counts["validation_kind"] == "real", "the first document's query is held out"
