@@ -29,7 +29,7 @@ from kosparse.sparse.morpheme_head import Saturation, calibrated_head, save_head
 from kosparse.sparse.piece_head import calibrate, piece_rows
 from kosparse.sparse.probe import Probe
 from kosparse.sparse.states import EncoderStates, cached_states, encoder_states
-from kosparse.sparse.vocabulary import prune, used_pieces, vocabulary, with_prefix
+from kosparse.sparse.vocabulary import prunable, prune, used_pieces, vocabulary, with_prefix
 
 _SAMPLE = 2000
 """Passages the output is calibrated on."""
@@ -171,7 +171,9 @@ def _tokenizer(location: str | Path, texts: Sequence[str], pruned: bool) -> tupl
 
     fast = AutoTokenizer.from_pretrained(str(location), use_fast=True)
     content = json.loads(fast.backend_tokenizer.to_str())
-    if not pruned:
+    if pruned and not prunable(content):
+        note(f"the vocabulary of {Path(location).name} is kept whole: its pieces are made of each other (BPE)")
+    if not pruned or not prunable(content):
         return content, list(range(len(vocabulary(content))))
     file = Path(location) / "tokenizer.json"
     if not file.is_file():

@@ -32,9 +32,11 @@ class Probe:
         return Probe(*_measure(before[::step]), *_measure(after[::step]))
 
     def line(self) -> str:
-        """What was found, and whether it had to be corrected."""
+        """What was found, whether it had to be corrected, and whether that helped."""
         found = f"{self.active_before:.0%} of all terms active, unrelated passages {self.alike_before:.2f} alike"
         now = f"{self.active:.0%} and {self.alike:.2f}"
+        if self.active > _DENSE or self.alike > _ALIKE:
+            return f"backbone probe: {found}; still {now}: expect little of a training from this backbone"
         if self.active_before > _DENSE or self.alike_before > _ALIKE:
             return f"backbone probe: {found}; corrected to {now}"
         return f"backbone probe: {found}: sound; calibrated to {now}"

@@ -55,10 +55,9 @@ def prune(tokenizer_json: dict[str, Any], used: set[int]) -> tuple[dict[str, Any
     Raises:
         InputError: The tokenizer is of a kind whose pieces depend on each other (BPE).
     """
-    kind = tokenizer_json["model"].get("type")
-    if kind not in ("Unigram", "WordPiece"):
+    if not prunable(tokenizer_json):
         raise InputError(
-            f"a {kind} vocabulary cannot be pruned piece by piece",
+            f"a {tokenizer_json['model'].get('type')} vocabulary cannot be pruned piece by piece",
             where="tokenizer.json",
             fix="Set prune_vocabulary to false for this backbone.",
         )
@@ -66,6 +65,11 @@ def prune(tokenizer_json: dict[str, Any], used: set[int]) -> tuple[dict[str, Any
     special = {token["content"] for token in tokenizer_json.get("added_tokens", [])}
     kept = [old for old, token in enumerate(tokens) if old in used or token in special or _spells(token)]
     return _rebuilt(tokenizer_json, tokens, kept), kept
+
+
+def prunable(tokenizer_json: dict[str, Any]) -> bool:
+    """Whether pieces can be left out one by one: those of BPE are made of each other."""
+    return tokenizer_json["model"].get("type") in ("Unigram", "WordPiece")
 
 
 def vocabulary(tokenizer_json: dict[str, Any]) -> list[str]:

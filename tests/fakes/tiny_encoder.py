@@ -1,4 +1,7 @@
-"""A real but tiny encoder: a random two-layer BERT, or ModernBERT, over the words of the given texts."""
+"""A real but tiny encoder: a random two-layer BERT, ModernBERT or RoBERTa, over the words of the given texts.
+
+RoBERTa comes with the tokenizer of its family: byte-level BPE, here without merges.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 _MOST_WORDS = 500
+_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
 
 def words_and_characters(texts: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -23,19 +27,10 @@ def write_tiny_encoder(folder: Path, texts: Sequence[str], dimensions: int = 32,
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import Normalize, Pooling, Transformer
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+    from tokenizers import processors
     from transformers import PreTrainedTokenizerFast
 
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    words, characters = words_and_characters(texts)
-    # A whole word scores above its characters together, so it is cut only where it is not known.
-    pieces = [*((name, 0.0) for name in special), *((f"▁{word}", -1.0) for word in words)]
-    pieces += [(character, -9.0) for character in ("▁", *characters)]
-    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=special.index("<unk>")))
-    tokenizer.add_special_tokens(special)
-    tokenizer.normalizer = normalizers.NFKC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = decoders.Metaspace()
+    tokenizer = _bytes() if family == "roberta" else _unigram(texts)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
@@ -60,13 +55,44 @@ def write_tiny_encoder(folder: Path, texts: Sequence[str], dimensions: int = 32,
     return folder / "encoder"
 
 
+def _unigram(texts: Sequence[str]) -> Any:
+    """Whole words, and characters for what is not known."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    words, characters = words_and_characters(texts)
+    # A whole word scores above its characters together, so it is cut only where it is not known.
+    pieces = [*((name, 0.0) for name in _SPECIAL), *((f"▁{word}", -1.0) for word in words)]
+    pieces += [(character, -9.0) for character in ("▁", *characters)]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=_SPECIAL.index("<unk>")))
+    tokenizer.add_special_tokens(_SPECIAL)
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    return tokenizer
+
+
+def _bytes() -> Any:
+    """One piece per byte."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {piece: number for number, piece in enumerate([*_SPECIAL, *alphabet])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
+    tokenizer.add_special_tokens(_SPECIAL)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
 def _network(family: str, vocabulary: int, dimensions: int) -> Any:
-    from transformers import BertConfig, BertModel, ModernBertConfig, ModernBertModel
+    from transformers import BertConfig, BertModel, ModernBertConfig, ModernBertModel, RobertaConfig, RobertaModel
 
     size = {"hidden_size": dimensions, "num_attention_heads": 2, "intermediate_size": 2 * dimensions}
     shared = {**size, "vocab_size": vocabulary, "num_hidden_layers": 2, "max_position_embeddings": 130}
     if family == "bert":
         return BertModel(BertConfig(**shared, pad_token_id=1))
+    if family == "roberta":
+        return RobertaModel(RobertaConfig(**shared, pad_token_id=1))
     special = {"pad_token_id": 1, "cls_token_id": 0, "bos_token_id": 0, "sep_token_id": 2, "eos_token_id": 2}
     # Weights of the usual size would make all states nearly alike, and their differences those of half precision.
     return ModernBertModel(ModernBertConfig(**shared, **special, local_attention=8, initializer_range=0.2))

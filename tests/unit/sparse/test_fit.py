@@ -51,6 +51,17 @@ def test_the_backbone_is_sparse_before_training(tiny):
         assert 0 < numbers["active_terms"] < 0.5 * numbers["terms"]
 
 
+@pytest.mark.parametrize("units", ["morphemes", "pieces"])
+def test_a_roberta_with_pieces_made_of_each_other_keeps_its_vocabulary_and_learns(tmp_path, units, capsys):
+    texts, numbers = write_tiny_backbone(tmp_path, units, family="roberta")
+    assert "is kept whole" in capsys.readouterr().err
+    assert units == "morphemes" or numbers["terms"] == 5 + 256
+    trained, _ = train((tmp_path, texts, numbers), tiny_training_set(texts), tmp_path / "model", max_steps=3)
+    assert trained.steps == 3
+    found = load_sparse_model(tmp_path / "model").encode_documents(texts[:2])
+    assert found.nnz > 0
+
+
 @pytest.mark.parametrize("tiny", ["pieces"], indirect=True)
 def test_a_loaded_backbone_of_pieces_gives_what_was_calibrated(tiny):
     import torch
