@@ -134,7 +134,8 @@ def kosparse_pipeline(
         idf = task("compute_idf", compute_idf, passages=passages, backbone=backbone).outputs["idf"]
         trends = task("detect_trends", detect_trends, documents=documents, idf=idf).outputs["trends"]
 
-        llm = task("serve_llm", serve_llm).after(ingested).outputs["llm"]
+        served = task("serve_llm", serve_llm, gpu_type=gpu_type, llm_secret=llm_secret).after(ingested)
+        llm = served.outputs["llm"]
         mined_terms = task("mine_synonyms", mine_synonyms, documents=documents, parallel=parallel)
         candidates = mined_terms.outputs["candidates"]
         verified = task("verify_synonyms", verify_synonyms, candidates=candidates, llm=llm)

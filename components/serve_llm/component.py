@@ -7,6 +7,8 @@ from components import images
 
 @dsl.component(base_image=images.CPU, install_kfp_package=False)
 def serve_llm(
+    gpu_type: str,
+    llm_secret: str,
     llm: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
     config: dict,
@@ -14,6 +16,8 @@ def serve_llm(
     """Start the language model server, or check the one that is given.
 
     Args:
+        gpu_type: The resource GPUs are asked for as.
+        llm_secret: Secret with ``api_key`` of the language model.
         llm: JSON: model, revision, effective quantization, context length, schema support.
         metrics: Counts and seconds.
         config: ``kosparse.config.ServeLlmConfig`` as a JSON object.
@@ -22,6 +26,8 @@ def serve_llm(
 
     numbers = step.run(
         config=config,
+        gpu_type=gpu_type,
+        llm_secret=llm_secret,
         llm=llm.path,
     )
     for key, value in numbers.items():

@@ -25,11 +25,15 @@ class ServeLlmConfig(StepConfig):
     """Consent: text may leave the machine for an endpoint that is not ours."""
     gpus: int = Field(default=1, ge=0)
     """Of one replica."""
+    gpu_type: str = ""
+    """The resource they are asked for as, such as ``amd.com/gpu``; empty takes the run's ``gpu_type``."""
     tensor_parallel: int = Field(default=1, ge=1)
     """GPUs that share each layer; where a replica has more, its layers are spread over such groups."""
     replicas: int = Field(default=1, ge=1)
     image: str = ""
     """Of the server started on a cluster; empty takes ``KOSPARSE_IMAGE_VLLM`` of the step's environment."""
+    key_secret: str = ""
+    """Secret whose ``api_key`` the server asks for; empty takes the run's ``llm_secret``, which its steps send."""
     deadline_seconds: int = Field(default=21600, ge=60)
     """The server ends after this long even if nobody stops it."""
     node_selector: dict[str, str] = {}

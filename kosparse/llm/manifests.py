@@ -14,8 +14,11 @@ from kosparse.config import ServeLlmConfig
 
 PORT = 8000
 RUN_LABEL = "kosparse/run"
+GPU_TYPE = "nvidia.com/gpu"
+"""What GPUs are asked for as where nothing else is said."""
+KEY_SECRET = "kosparse-llm"
+"""Whose ``api_key`` is the server's, likewise."""
 _MODELS = "/models"
-_SECRET = "kosparse-llm"
 _ALIAS = "kosparse:"
 _DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 _USER = 1000
@@ -67,7 +70,7 @@ def job(config: ServeLlmConfig, run_id: str, image: str, owner: Owner | None = N
     """A Job that serves the model until it is deleted, or until the deadline ends it.
 
     Returns:
-        A ``batch/v1`` Job with one pod per replica. The key comes from the Secret ``kosparse-llm``.
+        A ``batch/v1`` Job with one pod per replica. The key comes from the Secret ``key_secret``.
     """
     labels = {**_labels(run_id), **_NO_SIDECAR}
     return {
@@ -159,7 +162,7 @@ def _pod(config: ServeLlmConfig, image: str) -> dict[str, Any]:
 
 
 def _container(config: ServeLlmConfig, image: str) -> dict[str, Any]:
-    gpus = {"nvidia.com/gpu": str(config.gpus)} if config.gpus else {}
+    gpus = {config.gpu_type or GPU_TYPE: str(config.gpus)} if config.gpus else {}
     # /v1/models wants the key, which a probe cannot send; serve_llm asks that one and for an answer.
     health = {"httpGet": {"path": "/health", "port": PORT}}
     return {
@@ -199,7 +202,7 @@ def _arguments(config: ServeLlmConfig) -> list[str]:
 
 
 def _environment(config: ServeLlmConfig) -> list[dict[str, Any]]:
-    key = {"secretKeyRef": {"name": _SECRET, "key": "api_key", "optional": True}}
+    key = {"secretKeyRef": {"name": config.key_secret or KEY_SECRET, "key": "api_key", "optional": True}}
     values = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HOME": "/tmp", "HF_HOME": f"{_MODELS}/huggingface"}
     if config.air_gapped:
         values |= {"HF_HUB_OFFLINE": "1", "TIKTOKEN_ENCODINGS_BASE": f"{_MODELS}/tiktoken"}

@@ -49,7 +49,7 @@ class Step:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     params: tuple[str, ...]
-    """Plain string parameters, such as where the corpus is."""
+    """Plain string parameters, such as where the corpus is; empty where they are not given."""
     function: Callable[..., Metrics]
 
     def __call__(self, *, config: Mapping[str, Any] | None = None, **arguments: str | Path) -> Metrics:
@@ -79,7 +79,7 @@ class Step:
 
     def _run(self, config: Mapping[str, Any], arguments: Mapping[str, str | Path]) -> Metrics:
         parsed = self.config_type.parse(config, step=self.name)
-        values: dict[str, Any] = {name: str(arguments[name]) for name in self.params}
+        values: dict[str, Any] = {name: str(arguments.get(name, "")) for name in self.params}
         for name in self.inputs:
             values[name] = Path(arguments[name])
             if not values[name].exists():

@@ -16,14 +16,18 @@ from kosparse.steps.runtime import Metrics, OutPath, step
 
 
 @step
-def run(config: ServeLlmConfig, *, llm: OutPath) -> Metrics:
+def run(config: ServeLlmConfig, *, gpu_type: str, llm_secret: str, llm: OutPath) -> Metrics:
     """Return once the model answers; write what it is and can do, not where it is.
+
+    ``gpu_type`` and ``llm_secret`` are the run's, for a server started on a cluster whose settings name none.
 
     Raises:
         ConfigError: An address outside, without consent; or none at all.
         ServiceError: Not ready, wrong key, wrong model, too short a context, another precision than asked for.
     """
     current = settings()
+    own = {"gpu_type": config.gpu_type or gpu_type, "key_secret": config.key_secret or llm_secret}
+    config = config.model_copy(update=own)
     found = _in_process(current) if current.llm_backend == "transformers" else _served(config, current)
     write_json(llm, found)
     return {"structured_output": float(found["structured_output"]), "max_model_length": found["max_model_length"]}

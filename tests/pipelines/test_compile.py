@@ -114,6 +114,13 @@ def test_where_tasks_run_are_parameters_of_the_run(compiled):
         assert [name.removeprefix("pipelinechannel--") for name in secrets] == ["s3_secret", "llm_secret"]
 
 
+def test_the_server_a_run_starts_has_the_runs_gpu_type_and_secret(compiled):
+    tasks = parsed(compiled)[0]["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    given = tasks["serve-llm"]["inputs"]["parameters"]
+    for name in ("gpu_type", "llm_secret"):
+        assert given[name] == {"componentInputParameter": f"pipelinechannel--{name}"}
+
+
 def test_every_parameter_of_a_task_reaches_it(compiled):
     spec = parsed(compiled)[0]
     handler = spec["components"]["comp-exit-handler-1"]

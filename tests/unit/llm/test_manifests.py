@@ -65,6 +65,13 @@ def test_size_and_place_are_the_configs():
     assert after(container()["args"], "--pipeline-parallel-size") == "2"  # 4 GPUs in groups of 2
 
 
+def test_gpus_of_another_kind_and_a_key_of_another_secret_are_asked_for_by_name():
+    made = container(CONFIG.model_copy(update={"gpu_type": "amd.com/gpu", "key_secret": "team-llm"}))
+    assert made["resources"]["requests"]["amd.com/gpu"] == made["resources"]["limits"]["amd.com/gpu"] == "4"
+    assert made["env"][0]["valueFrom"]["secretKeyRef"] == {"name": "team-llm", "key": "api_key", "optional": True}
+    assert "nvidia.com/gpu" not in made["resources"]["limits"] and "kosparse-llm" not in str(made["env"])
+
+
 def test_the_key_comes_from_a_secret_and_the_model_from_the_config():
     key = next(item for item in container()["env"] if item["name"] == "VLLM_API_KEY")
     assert "value" not in key and key["valueFrom"]["secretKeyRef"]["name"] == "kosparse-llm"

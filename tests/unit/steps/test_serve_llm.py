@@ -131,6 +131,21 @@ def test_a_started_server_at_another_precision_is_an_error(started, tmp_path):
         serve_llm.run(config={"quantization": "int8"}, llm=tmp_path / "llm")
 
 
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, ("amd.com/gpu", "team-llm")),
+        ({"gpu_type": "nvidia.com/mig-3g.40gb", "key_secret": "own"}, ("nvidia.com/mig-3g.40gb", "own")),
+    ],
+    ids=["what the run has", "what its settings name"],
+)
+def test_a_servers_gpus_and_key_are(config, expected, started, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(serve_llm, "open_server", lambda config, current: asked.append(config) or started)
+    serve_llm.run(config=config, gpu_type="amd.com/gpu", llm_secret="team-llm", llm=tmp_path / "llm")
+    assert [(one.gpu_type, one.key_secret) for one in asked] == [expected]
+
+
 def test_release_and_stop_are_one_and_the_second_finds_nothing(started, tmp_path):
     assert release_llm.run(config={}, released=tmp_path / "a") == {"stopped": 1.0}
     assert stop_llm.run(config={}, stopped=tmp_path / "b") == {"stopped": 0.0}
