@@ -48,9 +48,11 @@ def {name}(
 
     Args:
         source: What comes in.
+        config: ``kosparse.config.{config}`` as a JSON object.
+
+    Returns:
         result: What goes out.
         metrics: Counts and seconds.
-        config: ``kosparse.config.{config}`` as a JSON object.
     """
     from kosparse.steps import {name} as step
 

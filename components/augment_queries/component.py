@@ -21,10 +21,12 @@ def augment_queries(
         pairs: ``Pair`` rows.
         dictionary: ``SynonymEntry`` rows.
         llm: What ``serve_llm`` found.
+        config: ``kosparse.config.AugmentQueriesConfig`` as a JSON object.
+
+    Returns:
         augmented: ``Pair`` rows.
         rejects: ``Reject`` rows: unusable answers.
         metrics: Counts and seconds.
-        config: ``kosparse.config.AugmentQueriesConfig`` as a JSON object.
     """
     from kosparse.steps import augment_queries as step
 

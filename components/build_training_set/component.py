@@ -28,9 +28,11 @@ def build_training_set(
         written: ``NegativeDoc`` rows written by the language model.
         evaluation: Its queries are banned from training.
         dictionary: ``SynonymEntry`` rows.
+        config: ``kosparse.config.BuildTrainingSetConfig`` as a JSON object.
+
+    Returns:
         training_set: Folder: queries, teacher scores, negatives, summary.
         metrics: Counts and seconds.
-        config: ``kosparse.config.BuildTrainingSetConfig`` as a JSON object.
     """
     from kosparse.steps import build_training_set as step
 

@@ -17,10 +17,12 @@ def check_prerequisites(
 
     Args:
         corpus: Where the documents are: a folder, a file or ``s3://bucket/key``.
+        config: ``kosparse.config.CheckPrerequisitesConfig`` as a JSON object.
+
+    Returns:
         prerequisites: JSON: what was checked, versions, free disk.
         champion: What the registered model in use measured; names no version where there is none.
         metrics: Counts and seconds.
-        config: ``kosparse.config.CheckPrerequisitesConfig`` as a JSON object.
     """
     from kosparse.steps import check_prerequisites as step
 

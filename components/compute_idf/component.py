@@ -18,9 +18,11 @@ def compute_idf(
     Args:
         passages: ``Passage`` rows.
         backbone: Folder with ``tokenizer.json``.
+        config: ``kosparse.config.ComputeIdfConfig`` as a JSON object.
+
+    Returns:
         idf: JSON: ``{token: weight}``, every weight >= 0.
         metrics: Counts and seconds.
-        config: ``kosparse.config.ComputeIdfConfig`` as a JSON object.
     """
     from kosparse.steps import compute_idf as step
 

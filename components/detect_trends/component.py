@@ -18,9 +18,11 @@ def detect_trends(
     Args:
         documents: ``Document`` rows.
         idf: JSON: ``{token: weight}``; boosts are given for its tokens.
+        config: ``kosparse.config.DetectTrendsConfig`` as a JSON object.
+
+    Returns:
         trends: JSON: ``{note, terms: {term: boost}}``.
         metrics: Counts and seconds.
-        config: ``kosparse.config.DetectTrendsConfig`` as a JSON object.
     """
     from kosparse.steps import detect_trends as step
 

@@ -20,9 +20,11 @@ def discover_synonyms(
         verdicts: ``Verdict`` rows of mined candidates.
         documents: ``Document`` rows: proposals are looked up in them.
         llm: What ``serve_llm`` found.
+        config: ``kosparse.config.DiscoverSynonymsConfig`` as a JSON object.
+
+    Returns:
         discovered: ``Verdict`` rows of proposals.
         metrics: Counts and seconds.
-        config: ``kosparse.config.DiscoverSynonymsConfig`` as a JSON object.
     """
     from kosparse.steps import discover_synonyms as step
 

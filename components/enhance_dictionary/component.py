@@ -23,12 +23,14 @@ def enhance_dictionary(
         candidates: ``SynonymCandidate`` rows.
         verdicts: ``Verdict`` rows of mined candidates.
         discovered: ``Verdict`` rows of proposals.
+        config: ``kosparse.config.EnhanceDictionaryConfig`` as a JSON object.
+
+    Returns:
         dictionary: ``SynonymEntry`` rows.
         synonyms: Folder: Solr/OpenSearch synonym files and a TSV.
         rejects: ``Reject`` rows: what did not reach the threshold.
         dictionary_summary: JSON: size before and after, by source and relation.
         metrics: Counts and seconds.
-        config: ``kosparse.config.EnhanceDictionaryConfig`` as a JSON object.
     """
     from kosparse.steps import enhance_dictionary as step
 

@@ -28,9 +28,11 @@ def evaluate(
         training_set: For the contamination check, and held-out synthetic queries where there are no real ones.
         parallel: Aligned text; where there is any, English headings are asked of the Korean pages too.
         champion: What the registered model in use measured, to compare with.
+        config: ``kosparse.config.EvaluateConfig`` as a JSON object.
+
+    Returns:
         results: Folder: ``results.json``, ``per_query.jsonl``, ``runs/<system>.trec``.
         metrics: Counts and seconds.
-        config: ``kosparse.config.EvaluateConfig`` as a JSON object.
     """
     from kosparse.steps import evaluate as step
 

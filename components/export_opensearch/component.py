@@ -20,9 +20,11 @@ def export_opensearch(
         model: Folder of ``train_sparse``.
         idf: JSON: ``{token: weight}``.
         synonyms: Folder of synonym files.
+        config: ``kosparse.config.ExportOpensearchConfig`` as a JSON object.
+
+    Returns:
         bundle: Folder with a manifest of hashes.
         metrics: Counts and seconds.
-        config: ``kosparse.config.ExportOpensearchConfig`` as a JSON object.
     """
     from kosparse.steps import export_opensearch as step
 

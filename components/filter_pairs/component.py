@@ -35,12 +35,14 @@ def filter_pairs(
         augmented_rejects: ``Reject`` rows of ``augment_queries``.
         generated_rejects: ``Reject`` rows of ``generate_documents``.
         llm: What ``serve_llm`` found.
+        config: ``kosparse.config.FilterPairsConfig`` as a JSON object.
+
+    Returns:
         kept: ``Pair`` rows with every score.
         rejects: ``Reject`` rows, those of the earlier steps included.
         funnel: JSON: generated, kept, rejected by reason.
         dataset: Folder: BEIR files, pairs with provenance, card, overview, review sheet.
         metrics: Counts and seconds.
-        config: ``kosparse.config.FilterPairsConfig`` as a JSON object.
     """
     from kosparse.steps import filter_pairs as step
 

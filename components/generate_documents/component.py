@@ -22,11 +22,13 @@ def generate_documents(
         pairs: ``Pair`` rows: their queries are answered.
         logged: ``LoggedQuery`` rows: what people really typed comes first.
         llm: What ``serve_llm`` found.
+        config: ``kosparse.config.GenerateDocumentsConfig`` as a JSON object.
+
+    Returns:
         generated: ``Pair`` rows.
         generated_passages: ``Passage`` rows of synthetic documents.
         rejects: ``Reject`` rows: unusable answers.
         metrics: Counts and seconds.
-        config: ``kosparse.config.GenerateDocumentsConfig`` as a JSON object.
     """
     from kosparse.steps import generate_documents as step
 

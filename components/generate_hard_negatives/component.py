@@ -21,10 +21,12 @@ def generate_hard_negatives(
         pairs: ``Pair`` rows.
         passages: ``Passage`` rows.
         llm: What ``serve_llm`` found.
+        config: ``kosparse.config.GenerateHardNegativesConfig`` as a JSON object.
+
+    Returns:
         negatives: ``NegativeDoc`` rows.
         rejects: ``Reject`` rows: unusable answers.
         metrics: Counts and seconds.
-        config: ``kosparse.config.GenerateHardNegativesConfig`` as a JSON object.
     """
     from kosparse.steps import generate_hard_negatives as step
 

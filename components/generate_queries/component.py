@@ -19,10 +19,12 @@ def generate_queries(
     Args:
         passages: ``Passage`` rows.
         llm: What ``serve_llm`` found.
+        config: ``kosparse.config.GenerateQueriesConfig`` as a JSON object.
+
+    Returns:
         pairs: ``Pair`` rows.
         rejects: ``Reject`` rows: unusable answers.
         metrics: Counts and seconds.
-        config: ``kosparse.config.GenerateQueriesConfig`` as a JSON object.
     """
     from kosparse.steps import generate_queries as step
 

@@ -30,6 +30,9 @@ def ingest_corpus(
         queries: Real queries for evaluation; empty when there are none.
         qrels: Relevance judgements for those queries; empty when there are none.
         query_log: What people typed, one per line or a CSV with counts; empty when there is none.
+        config: ``kosparse.config.IngestCorpusConfig`` as a JSON object.
+
+    Returns:
         documents: ``Document`` rows.
         passages: ``Passage`` rows: documents cut at sentence ends.
         evaluation: Folder: ``queries.jsonl`` and ``qrels/{train,validation,test}.tsv``.
@@ -40,7 +43,6 @@ def ingest_corpus(
         corpus_summary: JSON: counts, content hash, scripts, lengths, dates, encodings, columns.
         datasheet: The same as a page for people.
         metrics: Counts and seconds.
-        config: ``kosparse.config.IngestCorpusConfig`` as a JSON object.
     """
     from kosparse.steps import ingest_corpus as step
 

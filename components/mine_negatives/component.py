@@ -18,9 +18,11 @@ def mine_negatives(
     Args:
         kept: ``Pair`` rows.
         passages: ``Passage`` rows.
+        config: ``kosparse.config.MineNegativesConfig`` as a JSON object.
+
+    Returns:
         mined: ``NegativeDoc`` rows.
         metrics: Counts and seconds.
-        config: ``kosparse.config.MineNegativesConfig`` as a JSON object.
     """
     from kosparse.steps import mine_negatives as step
 

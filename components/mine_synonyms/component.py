@@ -19,10 +19,12 @@ def mine_synonyms(
     Args:
         documents: ``Document`` rows.
         parallel: ``AlignedText`` rows, possibly none.
+        config: ``kosparse.config.MineSynonymsConfig`` as a JSON object.
+
+    Returns:
         candidates: ``SynonymCandidate`` rows.
         rejects: ``Reject`` rows.
         metrics: Counts and seconds.
-        config: ``kosparse.config.MineSynonymsConfig`` as a JSON object.
     """
     from kosparse.steps import mine_synonyms as step
 

@@ -18,9 +18,11 @@ def prepare_backbone(
     Args:
         passages: ``Passage`` rows: the vocabulary is pruned to them.
         parallel: ``AlignedText`` rows: their words stay in the vocabulary too.
+        config: ``kosparse.config.PrepareBackboneConfig`` as a JSON object.
+
+    Returns:
         backbone: Folder: ``BertForMaskedLM``, ``tokenizer.json``, ``backbone.json``.
         metrics: Counts and seconds.
-        config: ``kosparse.config.PrepareBackboneConfig`` as a JSON object.
     """
     from kosparse.steps import prepare_backbone as step
 

@@ -24,9 +24,11 @@ def register_model(
         html: The report.
         summary: JSON: the numbers.
         dictionary: ``SynonymEntry`` rows.
+        config: ``kosparse.config.RegisterModelConfig`` as a JSON object.
+
+    Returns:
         registration: JSON: name, version, alias, url.
         metrics: Counts and seconds.
-        config: ``kosparse.config.RegisterModelConfig`` as a JSON object.
     """
     from kosparse.steps import register_model as step
 

@@ -14,9 +14,11 @@ def release_llm(
     """Free the accelerator once no step asks the language model any more.
 
     Args:
+        config: ``kosparse.config.ReleaseLlmConfig`` as a JSON object.
+
+    Returns:
         released: JSON: whether a server was stopped.
         metrics: Counts and seconds.
-        config: ``kosparse.config.ReleaseLlmConfig`` as a JSON object.
     """
     from kosparse.steps import release_llm as step
 

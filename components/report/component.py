@@ -42,11 +42,13 @@ def report(
         history: How training went.
         trends: Rising terms.
         results: Measured quality.
+        config: ``kosparse.config.ReportConfig`` as a JSON object.
+
+    Returns:
         html: One self-contained page.
         markdown: The same in short, for the pipeline's page.
         summary: JSON: the numbers, under stable keys.
         metrics: Counts and seconds.
-        config: ``kosparse.config.ReportConfig`` as a JSON object.
     """
     from kosparse.steps import report as step
 

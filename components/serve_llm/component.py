@@ -18,9 +18,11 @@ def serve_llm(
     Args:
         gpu_type: The resource GPUs are asked for as.
         llm_secret: Secret with ``api_key`` of the language model.
+        config: ``kosparse.config.ServeLlmConfig`` as a JSON object.
+
+    Returns:
         llm: JSON: model, revision, effective quantization, context length, schema support.
         metrics: Counts and seconds.
-        config: ``kosparse.config.ServeLlmConfig`` as a JSON object.
     """
     from kosparse.steps import serve_llm as step
 

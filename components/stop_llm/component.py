@@ -14,9 +14,11 @@ def stop_llm(
     """Stop the language model server, whatever happened before.
 
     Args:
+        config: ``kosparse.config.StopLlmConfig`` as a JSON object.
+
+    Returns:
         stopped: JSON: whether a server was stopped.
         metrics: Counts and seconds.
-        config: ``kosparse.config.StopLlmConfig`` as a JSON object.
     """
     from kosparse.steps import stop_llm as step
 

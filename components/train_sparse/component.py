@@ -25,10 +25,12 @@ def train_sparse(
         idf: JSON: ``{token: weight}``.
         trends: JSON: ``{note, terms: {term: boost}}``.
         dictionary: ``SynonymEntry`` rows.
+        config: ``kosparse.config.TrainSparseConfig`` as a JSON object.
+
+    Returns:
         model: Folder: a sentence-transformers ``SparseEncoder``.
         history: JSON lines: step, seconds, losses.
         metrics: Counts and seconds.
-        config: ``kosparse.config.TrainSparseConfig`` as a JSON object.
     """
     from kosparse.steps import train_sparse as step
 

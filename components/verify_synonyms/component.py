@@ -19,10 +19,12 @@ def verify_synonyms(
     Args:
         candidates: ``SynonymCandidate`` rows.
         llm: What ``serve_llm`` found.
+        config: ``kosparse.config.VerifySynonymsConfig`` as a JSON object.
+
+    Returns:
         verdicts: ``Verdict`` rows with a calibrated probability.
         calibration: JSON: Brier, ECE, AUROC, precision at the threshold.
         metrics: Counts and seconds.
-        config: ``kosparse.config.VerifySynonymsConfig`` as a JSON object.
     """
     from kosparse.steps import verify_synonyms as step
 

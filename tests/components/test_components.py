@@ -1,6 +1,7 @@
 """A component is its step's signature, an import and a call."""
 
 import ast
+import importlib.util
 import inspect
 from importlib import import_module
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import components
+from components.scaffold import scaffold
 from kosparse.steps import STEPS
 
 FOLDER = Path(components.__file__).parent
@@ -54,6 +56,21 @@ def test_readme_names_every_file_of_the_component(name, loaded):
 def test_every_component_is_a_step_and_every_step_a_component():
     folders = {path.parent.name for path in FOLDER.glob("*/component.py")}
     assert folders == set(STEPS)
+
+
+def test_a_scaffolded_component_describes_what_it_reads_and_writes(tmp_path):
+    exports = tmp_path / "kosparse" / "config" / "__init__.py"
+    exports.parent.mkdir(parents=True)
+    exports.write_text("__all__ = []\n")
+    scaffold("my_step", tmp_path)
+
+    path = tmp_path / "components" / "my_step" / "component.py"
+    found = importlib.util.spec_from_file_location("component", path)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    spec = module.my_step.component_spec
+    assert set(spec.inputs) == {"source", "config"} and set(spec.outputs) == {"result", "metrics"}
+    assert all(one.description for one in (*spec.inputs.values(), *spec.outputs.values()))
 
 
 def test_components_run_in_images_that_are_pinned():

@@ -131,6 +131,17 @@ def test_every_parameter_of_a_task_reaches_it(compiled):
                 assert source.get("componentInputParameter", next(iter(known))) in known, name
 
 
+def test_whatever_goes_into_a_step_or_comes_out_of_it_is_described_in_the_ui(compiled):
+    components = parsed(compiled)[0]["components"].values()
+    of_steps = [component for component in components if "executorLabel" in component]
+    assert len(of_steps) == len(STEPS)
+    for component in of_steps:
+        for side in ("inputDefinitions", "outputDefinitions"):
+            for kind in ("artifacts", "parameters"):
+                for name, found in component.get(side, {}).get(kind, {}).items():
+                    assert found.get("description"), f"{component['executorLabel']}: {name}"
+
+
 def test_every_task_is_tried_again_and_ends(compiled):
     spec, platform = parsed(compiled)
     tasks = {**spec["root"]["dag"]["tasks"], **spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]}
