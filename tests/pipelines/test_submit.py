@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines import cluster, recipes, submit
+from pipelines.compile import compile_pipeline, compile_refresh
+from pipelines.deployment import SECRETS
 from tests.fakes.kfp_server import FakeKfpServer
 
 GOLDEN = Path(submit.__file__).with_name("kosparse.yaml")
@@ -18,7 +20,7 @@ CORPUS = "s3://corpora/help"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, tmp_path):
     """The committed package instead of compiling it again, no identity, no waiting."""
-    for name in ("KFP_TOKEN", "KFP_COOKIE", "KUBERNETES_SERVICE_HOST"):
+    for name in ("KFP_TOKEN", "KFP_COOKIE", "KF_PIPELINES_SA_TOKEN_PATH", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(submit, "compile_pipeline", lambda path: Path(shutil.copy(GOLDEN, path)))
@@ -185,10 +187,49 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(arguments, message, c
     assert message in capsys.readouterr().err
 
 
-def test_token_and_cookie_are_sent_and_not_shown(monkeypatch, capsys):
-    monkeypatch.setenv("KFP_TOKEN", "tok-77")
-    monkeypatch.setenv("KFP_COOKIE", "authservice_session=coo-88")
-    with FakeKfpServer(token="tok-77", cookie="authservice_session=coo-88") as server:
-        assert submit.main(["--host", server.host, "--corpus", CORPUS]) == 0
+SENDING = [[], ["--fresh"], ["--cron", "0 0 3 * * 0"], ["--refresh", FINISHED], ["--dry-run"]]
+
+
+def test_no_credential_is_sent_but_in_the_headers_or_shown(monkeypatch, capsys):
+    monkeypatch.setattr(submit, "compile_pipeline", compile_pipeline)
+    monkeypatch.setattr(submit, "compile_refresh", compile_refresh)
+    for name in ("KFP_TOKEN", "KFP_COOKIE", *(name for keys in SECRETS.values() for name in keys.values())):
+        monkeypatch.setenv(name, f"planted={name}-4711")
+    with FakeKfpServer(token="planted=KFP_TOKEN-4711", cookie="planted=KFP_COOKIE-4711") as server:
+        for more in SENDING:
+            assert submit.main(["--host", server.host, "--corpus", CORPUS, *more]) == 0
     shown = capsys.readouterr()
-    assert server.runs and "tok-77" not in shown.out + shown.err and "coo-88" not in shown.out + shown.err
+    assert (len(server.packages), len(server.runs), len(server.recurring)) == (4, 3, 1)
+    assert b"-4711" not in b"".join(server.packages)
+    assert "-4711" not in f"{server.pipelines}{server.versions}{server.experiments}{server.runs}{server.recurring}"
+    assert "-4711" not in shown.out + shown.err
+
+
+@pytest.fixture
+def pod_token(monkeypatch, tmp_path):
+    """The projected token of a pod's service account."""
+    file = tmp_path / "token"
+    file.write_text("of-the-pod\n", encoding="utf-8")
+    monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", str(file))
+
+
+def test_a_pod_is_known_by_its_token_and_needs_no_host(pod_token, monkeypatch):
+    with FakeKfpServer(token="of-the-pod") as server:
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+        monkeypatch.setattr(cluster, "_IN_CLUSTER", server.host)
+        assert submit.main(["--corpus", CORPUS]) == 0
+    assert server.runs
+
+
+def test_a_token_that_is_given_goes_before_the_pods(pod_token, monkeypatch):
+    monkeypatch.setenv("KFP_TOKEN", "given")
+    with FakeKfpServer(token="given") as server:
+        assert submit.main(["--host", server.host, "--corpus", CORPUS]) == 0
+    assert server.runs
+
+
+def test_without_a_token_file_a_pod_is_told_that_it_is_not_known(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", str(tmp_path / "nowhere"))
+    with FakeKfpServer(token="of-the-pod") as server:
+        assert submit.main(["--host", server.host, "--corpus", CORPUS]) == 3
+    assert "Kubeflow does not know us" in capsys.readouterr().err and not server.runs
