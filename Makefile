@@ -140,7 +140,7 @@ setup-kubectl: # nothing where the PATH has kustomize or kubectl
 manifests-check: setup-test setup-kubectl ## the Kubernetes manifests: types, policies, references, network flows
 	@$(PY) -m k8s.check
 
-deploy: setup-test setup-kubectl ## bring the manifests to the cluster of kubectl [OVERLAY=local|gpu|external-services|kserve]
+deploy: setup-test setup-kubectl ## bring the manifests to the cluster of kubectl [OVERLAY=local|gpu|external-services|kserve|trainer]
 	@$(PY) -m k8s.deploy up "$(OVERLAY)"
 
 undeploy: setup-test setup-kubectl ## take them away, data stays [OVERLAY= PURGE=1 removes the data too]

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -182,6 +184,12 @@ def test_kustomize_is_preferred_then_kubectl_then_the_one_of_set_up(path, tmp_pa
 def test_an_overlay_that_is_not_there_names_those_that_are(capsys):
     assert deploy.main(["up", "lokal"]) == 2
     assert "external-services, gpu, kserve, local" in capsys.readouterr().err
+
+
+def test_the_help_of_make_deploy_names_every_overlay():
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text(encoding="utf-8")
+    named = re.search(r"^deploy:.*\[OVERLAY=([^] ]*)", makefile, re.MULTILINE)
+    assert sorted(named[1].split("|")) == build.overlays()
 
 
 def test_what_kustomize_refuses_is_told(tmp_path):
