@@ -66,7 +66,8 @@ class Settings:
     prompts: Path | None
     """``KOSPARSE_PROMPTS``: a folder of prompt files that replace those that ship."""
     embedder: str
-    """``KOSPARSE_EMBEDDER``: hub id or folder; empty means the packaged multilingual-e5-small."""
+    """``KOSPARSE_EMBEDDER``: hub id or folder, weights as safetensors; empty means the packaged
+    multilingual-e5-small."""
     opensearch_url: str
     """``OPENSEARCH_URL``: for example ``https://search.example:9200``."""
     opensearch_username: str

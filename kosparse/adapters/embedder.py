@@ -21,6 +21,7 @@ from kosparse.models import PROVENANCE, resolve
 from kosparse.ports import Vectors
 from kosparse.progress import Bar
 from kosparse.settings import settings
+from kosparse.trust import why_not_loaded
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -124,14 +125,14 @@ class SentenceEmbedder:
 
         try:
             with quiet_transformers():
-                return SentenceTransformer(self.model_name)
+                return SentenceTransformer(self.model_name, model_kwargs={"use_safetensors": True})
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"cannot load the embedder: {str(error).strip().splitlines()[0]}",
-                where=self.model_name,
-                fix="Set KOSPARSE_EMBEDDER to a sentence-transformers folder or a hub id this machine can reach; "
+            reason, fix = why_not_loaded(
+                error,
+                "Set KOSPARSE_EMBEDDER to a sentence-transformers folder or a hub id this machine can reach; "
                 f"unset it for {DEFAULT}.",
-            ) from error
+            )
+            raise InputError(f"cannot load the embedder: {reason}", where=self.model_name, fix=fix) from error
 
 
 def batches(keys: Sequence[str], texts: dict[str, str], most: int) -> list[list[str]]:

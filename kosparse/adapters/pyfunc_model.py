@@ -1,7 +1,7 @@
 """A sparse encoder as an MLflow pyfunc, from code: sentence-transformers, no pickle.
 
 MLflow copies this file into the model and runs it where the model is loaded, so it imports nothing
-of this package. A model over morphemes brings the package along (see ``registry_mlflow``). Input: a column
+of this package at first. A model over morphemes brings the package along (see ``registry_mlflow``). Input: a column
 ``text``. Parameter ``kind``: ``document`` (default) or ``query``. Output: a column ``weights`` with one
 ``{term: weight}`` object per text, as OpenSearch's ``rank_features`` fields and ``neural_sparse`` queries take them.
 """
@@ -24,7 +24,7 @@ class SparseEncoderModel(PythonModel):
         from sentence_transformers import SparseEncoder
 
         folder = context.artifacts["sparse_encoder"]
-        self.encoder = SparseEncoder(folder, device="cpu", trust_remote_code=_has_classes_of_kosparse(folder))
+        self.encoder = SparseEncoder(folder, device="cpu", trust_remote_code=_needs_trust(Path(folder)))
 
     def predict(
         self, context: PythonModelContext | None, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -48,9 +48,16 @@ class SparseEncoderModel(PythonModel):
         return pd.DataFrame({"weights": named})
 
 
-def _has_classes_of_kosparse(folder: str) -> bool:
-    """Whether sentence-transformers must be told to load classes that are not its own."""
-    return any('"kosparse.' in path.read_text(encoding="utf-8") for path in Path(folder).rglob("router_config.json"))
+def _needs_trust(folder: Path) -> bool:
+    """Whether sentence-transformers must be told to load classes of the package.
+
+    The rule is the package's, asked only where the folder names it: where it does not, there may be no such package.
+    """
+    if not any('"kosparse.' in path.read_text(encoding="utf-8") for path in folder.rglob("router_config.json")):
+        return False
+    from kosparse.trust import needs_trust
+
+    return needs_trust(folder)
 
 
 mlflow.models.set_model(SparseEncoderModel())

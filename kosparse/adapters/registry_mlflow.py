@@ -28,8 +28,8 @@ _ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-_NEEDED = "kosparse.sparse.morpheme_modules"
-"""The module of the classes that a model over morphemes is loaded with."""
+_NEEDED = ("kosparse.sparse.morpheme_modules", "kosparse.trust")
+"""The classes that a model over morphemes is loaded with, and the rule that lets them in."""
 _ARTIFACT = "sparse_encoder"
 """The model's folder among what is logged; ``pyfunc_model`` asks for it by this name."""
 _PYFUNC = Path(__file__).parent / "pyfunc_model.py"
@@ -133,7 +133,8 @@ class MlflowRegistry:
         mlflow.set_tracking_uri(self.uri)
         with tempfile.TemporaryDirectory() as code, mlflow.start_run(run_id=parent, log_system_metrics=False):
             if ours:
-                copy_source(_NEEDED, Path(code))
+                for module in _NEEDED:
+                    copy_source(module, Path(code))
             logged = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(_PYFUNC),

@@ -16,7 +16,7 @@ class PrepareBackboneConfig(StepConfig):
     """Dimensions of the sparse space. ``morphemes`` start as BM25 and are better; their query tokens are made
     by the client. ``pieces`` of the backbone's tokenizer run inside OpenSearch as they are."""
     model: str = "packaged:multilingual-e5-small"
-    """``packaged:<name>``, a hub id, or a folder with a masked language model or encoder."""
+    """``packaged:<name>``, a hub id, or a folder with a masked language model or encoder; weights as safetensors."""
     layers: int = Field(default=12, ge=1)
     prune_vocabulary: bool = True
     max_length: int = Field(default=512, ge=16)

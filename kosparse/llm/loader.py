@@ -21,6 +21,7 @@ from kosparse.llm.quantization import (
 from kosparse.ports import ChatModel, ChatRequest, LlmEndpoint
 from kosparse.records import Completion
 from kosparse.settings import Settings, settings
+from kosparse.trust import why_not_loaded
 
 MEASURED = "kosparse_quantization"
 """Attribute of a loaded model: its precision, measured."""
@@ -240,14 +241,13 @@ def _load(
     try:
         tokenizer = AutoTokenizer.from_pretrained(location)
         model: Any = AutoModelForCausalLM.from_pretrained(
-            location, device_map=place, **load_arguments(checkpoint, precision)
+            location, device_map=place, use_safetensors=True, **load_arguments(checkpoint, precision)
         )
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot load the language model: {str(error).splitlines()[0]}",
-            where=checkpoint.name,
-            fix="Give a folder or a hub id that can be reached, or packaged:qwen2.5-coder-1.5b-instruct.",
-        ) from error
+        reason, fix = why_not_loaded(
+            error, "Give a folder or a hub id that can be reached, or packaged:qwen2.5-coder-1.5b-instruct."
+        )
+        raise InputError(f"cannot load the language model: {reason}", where=checkpoint.name, fix=fix) from error
     except ImportError as error:
         raise ConfigError(
             f"{precision} needs a package that is not installed: {str(error).splitlines()[0]}",

@@ -30,6 +30,7 @@ from kosparse.sparse.piece_head import calibrate, piece_rows
 from kosparse.sparse.probe import Probe
 from kosparse.sparse.states import EncoderStates, cached_states, encoder_states
 from kosparse.sparse.vocabulary import prunable, prune, used_pieces, vocabulary, with_prefix
+from kosparse.trust import why_not_loaded
 
 _SAMPLE = 2000
 """Passages the output is calibrated on."""
@@ -75,13 +76,13 @@ def build_backbone(
 
     torch.manual_seed(0)  # A head that the model lacks is drawn: alike in every process.
     try:
-        model = AutoModelForMaskedLM.from_pretrained(str(location), dtype=torch.float32)
+        model = AutoModelForMaskedLM.from_pretrained(str(location), dtype=torch.float32, use_safetensors=True)
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot load the backbone: {str(error).splitlines()[0]}",
-            where=str(location),
-            fix="Give a folder or hub id of a BERT-like encoder, or packaged:multilingual-e5-small.",
-        ) from error
+        reason, fix = why_not_loaded(
+            error, "Give a folder or hub id of a BERT-like encoder, or packaged:multilingual-e5-small."
+        )
+        raise InputError(f"cannot load the backbone: {reason}", where=str(location), fix=fix) from error
+    vars(model.config).pop("auto_map", None)  # transformers has the class; code that came with it is not needed
     more = [text for pair in pairs for text in pair]
     tokenizer_json, kept = _tokenizer(location, [*passages, *more], prune_vocabulary)
     _cut(model, kept, layers)
@@ -129,7 +130,7 @@ def load_backbone(folder: Path) -> tuple[Any, Any, int]:
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
     try:
-        model = AutoModelForMaskedLM.from_pretrained(folder, dtype=torch.float32)
+        model = AutoModelForMaskedLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
         raise InputError(

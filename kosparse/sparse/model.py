@@ -16,11 +16,11 @@ import torch
 from scipy.sparse import csr_matrix, vstack
 
 from kosparse.errors import InputError
-from kosparse.jsonl import read_json
 from kosparse.progress import Bar
 from kosparse.sparse.pruning import Pruning
 from kosparse.sparse.states import length_groups
 from kosparse.sparse.vocabulary import readable
+from kosparse.trust import needs_trust, why_not_loaded
 
 if TYPE_CHECKING:
     from kosparse.sparse.morpheme_modules import MorphemeDocument
@@ -98,13 +98,15 @@ def load_sparse_model(folder: Path | str, device: str | None = None) -> SparseMo
     if not (Path(folder) / "modules.json").is_file():
         raise InputError("there is no sparse model here", where=str(folder), fix="Give a folder train_sparse wrote.")
     try:
-        # Classes beyond sentence-transformers are loaded by name, so only ours are let in.
-        ours = _only_ours(Path(folder))
-        encoder = SparseEncoder(str(folder), device=device or _device(), trust_remote_code=ours)
+        encoder = SparseEncoder(
+            str(folder),
+            device=device or _device(),
+            trust_remote_code=needs_trust(Path(folder)),
+            model_kwargs={"use_safetensors": True},
+        )
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"cannot load the sparse model: {error}", where=str(folder), fix="Train it again, or check the files."
-        ) from error
+        reason, fix = why_not_loaded(error, "Train it again, or check the files.")
+        raise InputError(f"cannot load the sparse model: {reason}", where=str(folder), fix=fix) from error
     with suppress(InputError):  # Morphemes have a head of their own; a sum or a head we do not know stays plain.
         fuse(encoder)
     return SparseModel(encoder)
@@ -152,16 +154,6 @@ class SparseModel:
         bar.close()
         back = np.argsort(np.concatenate(groups))
         return csr_matrix(vstack(blocks, format="csr")[back])
-
-
-def _only_ours(folder: Path) -> bool:
-    """True when the folder's classes are sentence-transformers' or ours, and some are ours."""
-    named = [module["type"] for module in read_json(folder / "modules.json")]
-    for router in folder.rglob("router_config.json"):
-        named += read_json(router)["types"].values()
-    ours = [name.startswith("kosparse.sparse.") for name in named]
-    known = [name.startswith(("sentence_transformers.", "kosparse.sparse.")) for name in named]
-    return all(known) and any(ours)
 
 
 def _device() -> str:

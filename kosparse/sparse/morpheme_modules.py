@@ -143,5 +143,5 @@ class MorphemeDocument(InputModule):
 
         folder = Path(model_name_or_path) / subfolder
         head, saturation = load_head(folder)
-        network = AutoModelForMaskedLM.from_pretrained(folder / _ENCODER, dtype=torch.float32)
+        network = AutoModelForMaskedLM.from_pretrained(folder / _ENCODER, dtype=torch.float32, use_safetensors=True)
         return cls(network, AutoTokenizer.from_pretrained(folder / _ENCODER), saturation, head)

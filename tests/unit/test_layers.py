@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-CORE = {"errors", "records", "jsonl", "settings", "progress", "korean"}
+CORE = {"errors", "records", "jsonl", "settings", "progress", "korean", "trust"}
 CONTRACTS = {"ports", "prompts", "config"}
 LOGIC = {"corpus", "llm", "synthetic", "synonyms", "sparse", "evaluation", "export"}
 OUTSIDE = {"adapters", "services", "models"}

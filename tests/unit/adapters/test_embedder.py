@@ -1,7 +1,11 @@
 """The embedder with a tiny real model: one unit vector per text, computed once."""
 
+import shutil
+
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from kosparse.adapters import embedder
 from kosparse.adapters.embedder import SentenceEmbedder, batches, open_embedder
@@ -54,6 +58,15 @@ def test_what_was_computed_is_not_computed_again_by_the_next_process(opened, mon
     assert np.array_equal(other.encode(["보호", "셀"], "query"), first[::-1])
     assert other.encode([], "query").shape == (0, 32)
     assert other.dimensions == 32
+
+
+def test_pickled_weights_are_not_read(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("KOSPARSE_CACHE", str(tmp_path))
+    folder = shutil.copytree(model, tmp_path / "pickled")
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="cannot load the embedder: there are no weights as safetensors"):
+        open_embedder(str(folder)).encode(["셀"], "query")
 
 
 def test_no_texts_give_no_vectors_of_the_right_width(opened):

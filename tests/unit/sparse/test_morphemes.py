@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from kosparse.corpus.units import Morphemes
 from kosparse.errors import InputError
@@ -148,8 +149,19 @@ def test_classes_of_strangers_are_not_loaded(model, tmp_path):
     config = json.loads((folder / "router_config.json").read_text(encoding="utf-8"))
     config["types"] = {name: "os.path" for name in config["types"]}
     (folder / "router_config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(InputError, match="cannot load the sparse model"):
+    with pytest.raises(InputError, match="neither sentence-transformers' nor ours: os.path"):
         load_sparse_model(folder)
+
+
+def test_an_encoder_whose_weights_are_pickled_is_refused_and_how_to_mend_it_said(tmp_path):
+    encoder = write_tiny_encoder(tmp_path / "encoder", TEXTS)
+    weights = encoder / "model.safetensors"
+    torch.save(load_file(weights), encoder / "pytorch_model.bin")
+    weights.unlink()
+    options = {"cache": tmp_path / "states", "layers": 2, "prune_vocabulary": True, "max_length": 64}
+    with pytest.raises(InputError, match="pickled ones are not read") as caught:
+        build_backbone(encoder, TEXTS, [], tmp_path / "backbone", active_quantile=0.8, units="pieces", **options)
+    assert "save_pretrained" in caught.value.fix and not (tmp_path / "backbone").exists()
 
 
 def test_one_passage_is_enough_for_a_backbone(tmp_path):
