@@ -50,6 +50,9 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     passages.add_argument("--top-k", type=int, default=0, help="terms kept per passage (default 0: all)")
     passages.add_argument("--max-ratio", type=float, default=0.0, help="share of the largest weight that is kept")
     passages.add_argument("--processes", type=_positive, default=1, help="side by side, or one per GPU (default 1)")
+    passages.add_argument(
+        "--part", type=_part, default=(1, 1), metavar="I/N", help="the I-th of N parts alone: one for each machine"
+    )
     passages.set_defaults(command=actions.encode_passages)
 
     serve = commands.add_parser("serve", help="a search page on this machine: the model beside BM25, with their terms")
@@ -228,6 +231,14 @@ def _add_register(commands: Any) -> None:
     parser = commands.add_parser("register", help="register a finished run's model again, after the registry was away")
     parser.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
     parser.set_defaults(command=actions.register)
+
+
+def _part(text: str) -> tuple[int, int]:
+    """``2/32`` as (2, 32)."""
+    number, _, parts = text.partition("/")
+    if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"{text} is not a part such as 2/32")
+    return int(number), int(parts)
 
 
 def _positive(text: str) -> int:

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from kosparse.corpus.splitting import part_of
 from kosparse.jsonl import read_records
 from kosparse.models.quiet import quiet_transformers
 from kosparse.records import Document, Passage
@@ -43,13 +44,24 @@ def encode(text: str, run: Path, k: int, *, document: bool, as_json: bool) -> No
             print("  ".join(f"{term} {weight:.2f}" for term, weight in terms[:k]))
 
 
-def encode_passages(passages: Path | None, run: Path, output: Path, pruning: Pruning, processes: int) -> None:
-    """Write the sparse vectors of passages into Parquet shards; what is there already stays."""
-    rows = list(read_records(passages or run / "passages.jsonl", Passage))
+def encode_passages(
+    passages: Path | None, run: Path, output: Path, pruning: Pruning, processes: int, part: tuple[int, int]
+) -> None:
+    """Write the sparse vectors of passages into Parquet shards; what is there already stays.
+
+    Of ``part`` (2, 32) only the second of 32 parts is held in memory and encoded, into a folder of its own.
+    """
+    number, parts = part
+    if parts > 1:
+        output = output / f"part-{number:05d}-of-{parts:05d}"
+    ids, texts = [], []
+    for row in read_records(passages or run / "passages.jsonl", Passage):
+        if part_of(row.id, parts) == number:
+            ids.append(row.id)
+            texts.append(row.text)
     with quiet_transformers():
-        ids, texts = [row.id for row in rows], [row.text for row in rows]
         written = encode_to_shards(run / "model", ids, texts, output, pruning=pruning, processes=processes)
-    print(f"{len(rows):,} passages in {output}, {written} shards written now")
+    print(f"{len(ids):,} passages in {output}, {written} shards written now")
 
 
 def _excerpt(text: str, characters: int = 110) -> str:

@@ -14,7 +14,12 @@ _TEST_BELOW, _VALIDATION_BELOW = 40, 60
 
 def bucket(document_id: str) -> int:
     """The MD5 hash of an id, modulo 100: 0 to 99, the same on every machine."""
-    return int(hashlib.md5(document_id.encode(), usedforsecurity=False).hexdigest(), 16) % 100
+    return _hash(document_id) % 100
+
+
+def part_of(passage_id: str, parts: int) -> int:
+    """Which of so many about equal parts of a collection a passage belongs to: 1 to ``parts``, on every machine."""
+    return _hash(passage_id) % parts + 1
 
 
 def split_of(document_id: str) -> Split:
@@ -39,3 +44,7 @@ def split_of_query(document_ids: list[str]) -> Split | None:
     if len(splits) == 1:
         return splits.pop()
     return "validation" if splits == {"validation", "train"} else None
+
+
+def _hash(text: str) -> int:
+    return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(), 16)

@@ -32,6 +32,22 @@ def test_a_runs_passages_become_shards(run, tmp_path, capsys):
     assert "0 shards written now" in capsys.readouterr().out
 
 
+def test_parts_are_encoded_apart_and_are_the_whole_together(run, tmp_path, capsys):
+    for part in ("1/2", "2/2"):
+        assert main(["encode-passages", "--run", str(run), "--output", str(tmp_path), "--part", part]) == 0
+    # The MD5 of "1#0" and "3#0" is even, that of the others odd.
+    assert load_shards(tmp_path / "part-00001-of-00002")[0] == ["1#0", "3#0"]
+    assert load_shards(tmp_path / "part-00002-of-00002")[0] == ["0#0", "2#0"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("part", ["0/3", "4/3", "2", "a/b", "-1/3", "1/0"])
+def test_a_part_that_cannot_be_is_refused(part, run, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["encode-passages", "--run", str(run), "--output", str(tmp_path), f"--part={part}"])
+    assert f"{part} is not a part such as 2/32" in capsys.readouterr().err
+
+
 def test_a_pruning_that_makes_no_sense_is_bad_input(run, tmp_path, capsys):
     assert main(["encode-passages", "--run", str(run), "--output", str(tmp_path), "--max-ratio", "2"]) == 2
     assert "max_ratio in [0, 1]" in capsys.readouterr().err

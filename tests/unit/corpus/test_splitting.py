@@ -1,6 +1,6 @@
 import hashlib
 
-from kosparse.corpus.splitting import split_of, split_of_query
+from kosparse.corpus.splitting import part_of, split_of, split_of_query
 
 
 def _id_with(low, high):
@@ -18,6 +18,12 @@ def test_forty_percent_test_twenty_validation_the_rest_train():
     splits = [split_of(f"page/{number}") for number in range(10_000)]
     assert abs(splits.count("test") - 4000) < 200
     assert abs(splits.count("validation") - 2000) < 200
+
+
+def test_parts_of_a_collection_are_about_equal():
+    parts = [part_of(f"page/{number}#0", 8) for number in range(10_000)]
+    assert set(parts) == set(range(1, 9))
+    assert all(abs(parts.count(part) - 1250) < 150 for part in set(parts))  # four standard deviations of 33
 
 
 def test_borders_lie_at_40_and_60():
