@@ -1,10 +1,15 @@
-"""Whatever happens to a step, the last thing that happens is ``stop_llm``.
+"""Whatever happens to a step, the last thing that happens is ``stop_llm``, and the server is gone.
 
-The committed package under ``kfp.local``, its graph as it is; in place of each step, a line in a log.
+The committed package under ``kfp.local``, its graph as it is; ``stop_llm`` is the real component, and in place of each
+other step there is a line in a log.
 """
 
+import copy
 import json
+import subprocess
+import threading
 
+import psutil
 import pytest
 import yaml
 
@@ -22,6 +27,8 @@ file = pathlib.Path(outputs["outputFile"])
 file.parent.mkdir(parents=True, exist_ok=True)
 file.write_text(json.dumps({"artifacts": outputs["artifacts"]}))
 """
+LOGGED = ["sh", "-c", 'echo stop-llm >> "$STEPS_LOG"; exec "$@"', "sh"]
+"""Before the component's own command."""
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +37,35 @@ def golden():
 
 
 @pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A process that stands for the language model server of this run, as the runner records one."""
+    process = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    threading.Thread(target=process.wait, daemon=True).start()  # else it stays a zombie, which is waited for
+    record = {"pid": process.pid, "started": psutil.Process(process.pid).create_time(), "grace": 5}
+    (tmp_path / "llm.json").write_text(json.dumps(record))
+    monkeypatch.setenv("KOSPARSE_LLM_STATE", str(tmp_path / "llm.json"))
+    monkeypatch.setenv("LLM_BASE_URL", "http://127.0.0.1:9/v1")
+    for name in ("MLFLOW_TRACKING_URI", "KOSPARSE_EVENTS"):
+        monkeypatch.delenv(name, raising=False)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
 def ran(golden, tmp_path, monkeypatch):
     """Run it with one step that ends in some way: the steps that ran, in order, and whether the run succeeded."""
     monkeypatch.setenv("STEPS_LOG", str(tmp_path / "log"))
-    spec, platform = golden
+    spec, platform = copy.deepcopy(golden)
 
     def run(step, end):
         for name, executor in spec["deploymentSpec"]["executors"].items():
             task = name.removeprefix("exec-")
+            own = executor["container"]
             command = ["python3", "-S", "-c", STEP, task, end if task == step else "", "{{$}}"]
             executor["container"] = {"image": "python", "command": command}
+            if task == "stop-llm":
+                executor["container"] |= {"command": [*LOGGED, *own["command"]], "args": own["args"]}
         for component in spec["components"].values():
             for node in component.get("dag", {}).get("tasks", {}).values():
                 node.pop("retryPolicy", None)  # it would wait for minutes between tries
@@ -63,8 +89,11 @@ def ran(golden, tmp_path, monkeypatch):
     ],
     ids=["a step fails", "a step is interrupted"],
 )
-def test_it_is_the_last_thing(ran, step, end):
+def test_it_is_the_last_thing_and_the_server_is_gone(ran, server, step, end, tmp_path):
     steps, succeeded = ran(step, end)
 
     assert not succeeded and steps[-1] == "stop-llm" and steps.count("stop-llm") == 1
     assert step in steps and "register-model" not in steps  # nothing goes on from what is not there
+    assert server.wait(timeout=10) == -15
+    [report] = (tmp_path / "root").glob("*/stop-llm/stopped")
+    assert json.loads(report.read_text()) == {"stopped": True}
