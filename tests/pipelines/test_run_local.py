@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -67,6 +68,32 @@ def test_an_interrupted_run_stops_what_it_started_and_keeps_what_was_written(tmp
             signal.signal(number, handler)
     assert not psutil.pid_exists(int((tmp_path / "outputs.pid").read_text()))
     assert len(events.read_text().splitlines()) == 3
+
+
+def _commands(processes):
+    return {process: " ".join(process.cmdline()) for process in processes}
+
+
+@pytest.mark.services
+def test_a_run_that_is_terminated_leaves_nothing_running(tiny, environment, settings_of_run, tmp_path):
+    home = tmp_path / "home"
+    command = [sys.executable, "-m", "pipelines.run_local", "--recipe", "smoke", "--home", str(home)]
+    settings = [word for setting in settings_of_run for word in ("--set", setting)]
+    with open(tmp_path / "log", "wb") as log:
+        run = subprocess.Popen([*command, "--corpus", str(tiny / "corpus"), *settings], stdout=log, stderr=log)
+    try:
+        while not any('"ingest_corpus"' in file.read_text() for file in home.glob("runs/*/events.jsonl")):
+            assert run.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.1)
+        started = _commands(psutil.Process(run.pid).children(recursive=True))
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(timeout=120) == 130
+    finally:
+        run.kill()
+    for name in ("pipelines.local_worker", "kfp.dsl.executor_main", "weed mini", "mlflow"):
+        assert any(name in command for command in started.values()), name
+    assert [started[process] for process in psutil.wait_procs(started, timeout=10)[1]] == []
+    assert "everything started here is stopped" in (tmp_path / "log").read_text()
 
 
 def test_the_line_of_a_running_step_shows_what_else_it_tells(tmp_path, monkeypatch):
