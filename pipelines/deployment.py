@@ -38,6 +38,8 @@ ACCELERATED = ("build_training_set", "train_sparse", "evaluate")
 """Steps that ask for a GPU: all of them come after ``release_llm``."""
 
 SHORT = ("check_prerequisites", "release_llm", "stop_llm", "register_model", "report")
+CPU_REQUEST, MEMORY_REQUEST, MEMORY_LIMIT = "1", "2Gi", "16Gi"
+"""Of a step, unless a run says otherwise."""
 _HOUR = 3600
 _RETRIES, _FIRST_WAIT, _LONGEST_WAIT = 2, "30s", "600s"
 
@@ -57,6 +59,10 @@ class Placement:
     """Labels of the nodes for the steps in the GPU image."""
     tolerations: Any = None
     """Of the same steps."""
+    cpu_request: Any = CPU_REQUEST
+    """Of the same steps; the others always have the defaults."""
+    memory_request: Any = MEMORY_REQUEST
+    memory_limit: Any = MEMORY_LIMIT
     s3_secret: Any
     llm_secret: Any
 
@@ -71,15 +77,18 @@ def configure(task: dsl.PipelineTask, step: str, place: Placement) -> dsl.Pipeli
     kubernetes.use_config_map_as_env(task, config_map_name=CONFIG_MAP, config_map_key_to_env=CONFIG_KEYS, optional=True)
     # With what KFP 2.16 and newer set themselves, pods are within the restricted Pod Security profile.
     kubernetes.set_security_context(task, run_as_non_root=True)
-    task.set_memory_request("2Gi").set_memory_limit("16Gi").set_cpu_request("1")
+    task.set_cpu_request(CPU_REQUEST).set_memory_request(MEMORY_REQUEST).set_memory_limit(MEMORY_LIMIT)
     if step == "serve_llm":
         task.set_env_variable("KOSPARSE_IMAGE_VLLM", images.VLLM)
     if step in ACCELERATED:
         gpus = place.train_gpus if step == "train_sparse" else place.gpus
         task.set_accelerator_type(place.gpu_type).set_accelerator_limit(gpus)
-        # KFP 2.17 does not pass these two into the exit handler by itself.
+        # KFP 2.17 does not pass these, and those below, into the exit handler by itself.
         task.register_pipeline_channels([place.gpu_type, gpus])
     if step in GPU_STEPS:
+        task.set_cpu_request(place.cpu_request)
+        task.set_memory_request(place.memory_request).set_memory_limit(place.memory_limit)
+        task.register_pipeline_channels([place.cpu_request, place.memory_request, place.memory_limit])
         kubernetes.add_node_selector_json(task, place.node_selector)
         kubernetes.add_toleration_json(task, place.tolerations)
     kubernetes.set_timeout(task, _HOUR if step in SHORT else 24 * _HOUR)

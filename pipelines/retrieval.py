@@ -9,7 +9,7 @@ from kfp import dsl
 import components
 from components import images
 from kosparse import config as defaults
-from pipelines.deployment import Placement, configure
+from pipelines.deployment import CPU_REQUEST, MEMORY_LIMIT, MEMORY_REQUEST, Placement, configure
 
 UNCACHED = ("check_prerequisites", "serve_llm", "release_llm", "register_model", "stop_llm")
 """Steps that act on the world: a cached result would be a lie."""
@@ -60,6 +60,9 @@ def kosparse_pipeline(
     gpu_type: str = "nvidia.com/gpu",
     node_selector: dict = ANY_NODE,
     tolerations: list = defaults.ServeLlmConfig().tolerations,
+    cpu_request: str = CPU_REQUEST,
+    memory_request: str = MEMORY_REQUEST,
+    memory_limit: str = MEMORY_LIMIT,
     s3_secret: str = "kosparse-s3",
     llm_secret: str = "kosparse-llm",
 ) -> None:
@@ -101,6 +104,9 @@ def kosparse_pipeline(
         gpu_type: The resource they are asked for as.
         node_selector: Labels of the nodes for the steps in the GPU image.
         tolerations: Of the same steps.
+        cpu_request: Cores that each of the same steps asks for, such as ``8``.
+        memory_request: Memory that each of them asks for, such as ``32Gi``.
+        memory_limit: Memory that each of them may take.
         s3_secret: Secret with ``accesskey`` and ``secretkey`` of the object store.
         llm_secret: Secret with ``api_key`` of the language model.
     """
@@ -112,6 +118,9 @@ def kosparse_pipeline(
         gpu_type=gpu_type,
         node_selector=node_selector,
         tolerations=tolerations,
+        cpu_request=cpu_request,
+        memory_request=memory_request,
+        memory_limit=memory_limit,
         s3_secret=s3_secret,
         llm_secret=llm_secret,
     )

@@ -141,6 +141,8 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
                 fix="Copy it to the object store and name it as s3://bucket/key.",
             )
     places = {name: given.pop(name) for name in PLACES if name in given}
+    if "cpu_request" in places:  # 8 is a number in YAML, and a quantity in Kubernetes
+        places["cpu_request"] = str(places["cpu_request"])
     if options.gpus is not None:
         places["gpus"] = options.gpus
     asked = given.get("serve_llm", {})

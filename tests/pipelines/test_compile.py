@@ -107,6 +107,15 @@ def test_where_tasks_run_are_parameters_of_the_run(compiled):
         accelerator = executors[f"exec-{name}"]["resources"]["accelerator"]
         assert accelerator["resourceCount"].endswith(f"pipelinechannel--{count}']}}}}")
         assert "gpu_type" in accelerator["resourceType"]
+    for name, one in executors.items():
+        asked = [
+            one["resources"][key] for key in ("resourceCpuRequest", "resourceMemoryRequest", "resourceMemoryLimit")
+        ]
+        if name in on_gpu_image:
+            asked = [value.split("pipelinechannel--")[1].split("'")[0] for value in asked]
+            assert asked == ["cpu_request", "memory_request", "memory_limit"]
+        else:
+            assert asked == ["1", "2Gi", "16Gi"]
     for name in on_gpu_image:
         assert "node_selector" in str(pods[name]["nodeSelector"]) and "tolerations" in str(pods[name]["tolerations"])
     for pod in pods.values():

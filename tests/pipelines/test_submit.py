@@ -123,12 +123,12 @@ def test_a_parameters_file_stands_between_recipe_and_command_line(tmp_path, caps
 
 def test_where_tasks_run_is_given_by_file_and_command_line(tmp_path, capsys):
     file = tmp_path / "p.yaml"
-    file.write_text("node_selector: {pool: a100}\ngpus: 2\nllm_secret: team-llm\n", encoding="utf-8")
+    file.write_text("node_selector: {pool: a100}\ngpus: 2\nllm_secret: team-llm\ncpu_request: 8\n", encoding="utf-8")
     arguments = ["--corpus", CORPUS, "--parameters", str(file), "--dry-run"]
     assert submit.main(arguments) == 0
     shown = json.loads(capsys.readouterr().out)["parameters"]
     assert (shown["node_selector"], shown["gpus"]) == ({"pool": "a100"}, 2) and "gpu_type" not in shown
-    assert shown["llm_secret"] == "team-llm"
+    assert (shown["llm_secret"], shown["cpu_request"]) == ("team-llm", "8") and "memory_limit" not in shown
     assert shown["train_gpus"] == 2 and shown["serve_llm"]["gpus"] == 1
 
 
