@@ -34,7 +34,7 @@ from kosparse.steps import ingest_corpus
 from kosparse.synonyms.calibrate import auroc
 from kosparse.synthetic.filters import filter_synthetic_pairs
 from kosparse.synthetic.near_duplicates import near_duplicates
-from kosparse.synthetic.scores import numbers
+from kosparse.synthetic.scores import COPIED, numbers
 
 _LABELLED = Path(__file__).parent / "labelled"
 _COSINES = (0.95, 0.96, 0.97, 0.98)
@@ -110,10 +110,25 @@ def filtering(passages: Mapping[str, Passage], model: ChatModel | None) -> list[
         for lost in by_stage.get(stage, []):
             left.pop(lost)
         rows.append(_quality(stage, left, labels))
+    rows += copies(pairs, passages, filtered.kept, labels)
     if model is not None:
         for together in _TOGETHER:
             rows += judging(pairs, labels, passages, model, together)
     return rows
+
+
+def copies(
+    pairs: Sequence[Pair], passages: Mapping[str, Passage], kept: Sequence[Pair], labels: Mapping[str, bool]
+) -> list[Row]:
+    """What share of the kept pairs are copies by each definition, how good those are, and what a cap costs."""
+    rows = []
+    for way in ("copy_share", "stretch_share", "order_share"):
+        found = {pair.id: labels[pair.id] for pair in kept if pair.scores[way] > COPIED}
+        rows.append(_quality(f"{way} > {COPIED}: {len(found) / len(kept):.1%} of {len(kept)}", found, labels))
+    config = FilterPairsConfig(judge=False, max_copies=0.1)
+    left = filter_synthetic_pairs(pairs, passages.values(), config=config).kept
+    capped = _quality("max_copies=0.1", {pair.id: labels[pair.id] for pair in left}, labels)
+    return [{**row, "what": "copies"} for row in (*rows, capped)]
 
 
 def judging(

@@ -91,8 +91,13 @@ class FilterPairsConfig(LlmStepConfig):
     min_hangul_syllables: int = Field(default=2, ge=0)
     max_copy_share: float = Field(default=0.8, gt=0, le=1)
     """A query is a copy when this share of its content morphemes stands in its passage in one piece ..."""
+    max_stretch_share: float = Field(default=0.95, gt=0, le=1)
+    """... or this share in the query's order within a stretch of the passage at most twice as long as the query ..."""
     max_copy_characters: int = Field(default=20, ge=1)
     """... and it is longer than this: a short keyword may well stand in the text."""
+    max_copies: float = Field(default=1.0, ge=0, le=1)
+    """At most this share of the kept queries are copies of any length, over .8 of them in such a stretch; 1 switches it
+    off."""
     personal_data: bool = True
     """Whether queries with phone numbers, resident numbers and the like are left out."""
     near_duplicate_cosine: float = Field(default=0.0, ge=0, le=1)

@@ -68,9 +68,12 @@ def form(scored: Scored, config: FilterPairsConfig) -> str:
 
 
 def copy(scored: Scored, config: FilterPairsConfig) -> str:
-    """``copy`` when a long query stands in its passage nearly word for word; a short one well may."""
+    """``copy`` when a long query stands in its passage nearly word for word, words put in or left out; a short one
+    well may."""
     long_enough = len(scored.pair.query) > config.max_copy_characters
-    return "copy" if long_enough and scored.scores["copy_share"] >= config.max_copy_share else ""
+    in_one_piece = scored.scores["copy_share"] >= config.max_copy_share
+    in_a_stretch = scored.scores["stretch_share"] >= config.max_stretch_share
+    return "copy" if long_enough and (in_one_piece or in_a_stretch) else ""
 
 
 def personal(scored: Scored, config: FilterPairsConfig) -> str:

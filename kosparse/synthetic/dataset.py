@@ -20,8 +20,6 @@ from kosparse.synthetic.writer import evenly
 
 _TEMPLATES = (Path(__file__).parent / "templates", Path(__file__).parents[1] / "evaluation" / "templates")
 _EXAMPLES = 12
-_COPY = 0.8
-"""Share of a query in one piece in its passage from which on it is called a copy, in the card."""
 
 
 def write_dataset(
@@ -62,8 +60,7 @@ def _card(kept: Sequence[Pair], reviewed: int, about: Mapping[str, Any]) -> str:
             name = f"{pair.provenance.model} ({pair.provenance.quantization}), prompt {pair.provenance.prompt}"
             made_by[name] += 1
     lines = [f"{name}: {count} pairs" for name, count in sorted(made_by.items())]
-    copies = sum(pair.scores.get("copy_share", 0.0) > _COPY for pair in kept)
-    context = {**about, "made_by": lines, "reviewed": reviewed, "copies": copies}
+    context = {**about, "made_by": lines, "reviewed": reviewed}
     return _environment(autoescape=False).get_template("card.md.jinja").render(context)
 
 
@@ -93,4 +90,5 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=autoescape, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals["bar"] = plots.bar
+    environment.filters["percent"] = lambda share: f"{100 * share:.1f} %"
     return environment

@@ -20,9 +20,9 @@ from kosparse.records import Pair, Passage, Reject
 from kosparse.synthetic import checks
 from kosparse.synthetic.judge import judge
 from kosparse.synthetic.near_duplicates import near_duplicates
-from kosparse.synthetic.scores import Scored, copy_share, dense_ranks, numbers, overlap
+from kosparse.synthetic.scores import COPIED, Scored, copy_share, dense_ranks, numbers, order_shares, overlap
 from kosparse.synthetic.statistics import cluster_entropy, describe
-from kosparse.synthetic.writer import Writer
+from kosparse.synthetic.writer import Writer, evenly
 
 STAGE = "filter_pairs"
 _MIN_DEPTH = 100
@@ -134,6 +134,8 @@ class Filter:
             stages.append(("dense_round_trip", self._dense_round_trip))
         if self.writer is not None:
             stages.append(("judge", self._judge))
+        if self.config.max_copies < 1:
+            stages.append(("copies", self._copies))
         return stages
 
     def _scored(self, pairs: Sequence[Pair]) -> list[Scored]:
@@ -151,6 +153,7 @@ class Filter:
             reasons.append("unknown_passage" if passage is None else "")
             one.scores["overlap"] = overlap(one.tokens, passage or [])
             one.scores["copy_share"] = copy_share(one.tokens, passage or [])
+            one.scores["stretch_share"], one.scores["order_share"] = order_shares(one.tokens, passage or [])
         return reasons
 
     def _duplicates(self, scored: list[Scored]) -> list[str]:
@@ -198,6 +201,14 @@ class Filter:
             lost = rank is None or rank > limit
             reasons.append("round_trip" if lost and one.pair.grade >= 2 else "")
         return reasons
+
+    def _copies(self, scored: list[Scored]) -> list[str]:
+        """``too_many_copies`` for those over the share allowed; those that stay are spread over the set."""
+        copied = [row for row, one in enumerate(scored) if one.scores["stretch_share"] > COPIED]
+        share = self.config.max_copies
+        allowed = int(share / (1 - share) * (len(scored) - len(copied)))
+        left_out = set(copied).difference(evenly(copied, allowed) if allowed else [])
+        return ["too_many_copies" if row in left_out else "" for row in range(len(scored))]
 
     def _rank(self, scored: Scored, depth: int) -> int | None:
         hits = self.index.search(scored.tokens, depth)

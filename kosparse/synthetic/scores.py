@@ -2,6 +2,9 @@
 
 ``overlap``           share of the query's content morphemes that its passage has, in [0, 1]
 ``copy_share``        longest run of them standing there in one piece, as a share of the query, in [0, 1]
+``stretch_share``     most of them standing in the query's order within a stretch of the passage at most twice as long
+                      as the query, all counted in content morphemes, as a share of the query, in [0, 1]
+``order_share``       the same anywhere in the passage, whatever stands between them, in [0, 1]
 ``round_trip_rank``   place of the passage for its query under BM25, from 1; absent when it was not found
 ``dense_rank``        place of the passage for its query under the dense encoder, from 1; absent when not asked
 ``judge``             natural-log odds that the passage answers the query, by the judging model; absent
@@ -19,6 +22,10 @@ from kosparse.records import Pair, Passage
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _GAP = "\x1f"
+COPIED = 0.8
+"""Share of a query in its passage from which on it is called a copy."""
+_STRETCH = 2
+"""A copy may stretch over so many times the query's length."""
 _BLOCK = 1024
 """Queries scored at a time."""
 
@@ -60,6 +67,45 @@ def copy_share(query: Sequence[str], passage: Sequence[str]) -> float:
             if _joined(query[begin : begin + length]) in text:
                 return length / len(query)
     return 0.0
+
+
+def order_shares(query: Sequence[str], passage: Sequence[str]) -> tuple[float, float]:
+    """``stretch_share`` and ``order_share``: longest common subsequences over the length of the query.
+
+    The second says what of a query stands in the passage in its order at all. In a long passage that is so of most
+    words of any query about it, by accident; who copies a sentence and leaves some words out, or puts some in, stays
+    within a stretch of the sentence's length: the first.
+
+    >>> order_shares(["셀", "보호", "해제"], ["셀", "x", "보호", "x", "x", "x", "x", "해제"])
+    (0.6666666666666666, 1.0)
+    """
+    if not query:
+        return 0.0, 0.0
+    masks: dict[str, int] = {}
+    for place, token in enumerate(query):
+        masks[token] = masks.get(token, 0) | 1 << place
+    found = [(place, masks[token]) for place, token in enumerate(passage) if token in masks]
+    size, window = len(query), _STRETCH * len(query)
+    anywhere = _longest([mask for _, mask in found], size)
+    nearby = 0
+    for begin, (first, _) in enumerate(found):
+        inside = [mask for place, mask in found[begin : begin + window] if place < first + window]
+        if len(inside) > nearby:
+            nearby = max(nearby, _longest(inside, size))
+        if nearby == anywhere:
+            break
+    return nearby / size, anywhere / size
+
+
+def _longest(masks: Sequence[int], size: int) -> int:
+    """Length of the longest common subsequence, a token of the passage at a time (Hyyrö 2004, "Bit-parallel LCS-length
+    computation revisited"); a mask has a bit for each place of the query that holds the token."""
+    full = (1 << size) - 1
+    rest = full
+    for mask in masks:
+        matched = rest & mask
+        rest = (rest + matched | rest - matched) & full
+    return size - rest.bit_count()
 
 
 def _joined(tokens: Sequence[str]) -> str:

@@ -10,21 +10,25 @@ import numpy as np
 
 from kosparse.ports import Vectors
 from kosparse.records import Pair
+from kosparse.synthetic.scores import COPIED
 from kosparse.synthetic.writer import evenly
 
 _BINS = 10
+_WAYS = ("copy_share", "stretch_share", "order_share")
+"""To be a copy, from the strictest on."""
 
 
 def describe(pairs: Sequence[Pair], token_lists: Sequence[Sequence[str]]) -> dict[str, Any]:
     """Describe pairs as a JSON object.
 
     Args:
-        pairs: With the score ``overlap`` where it is known.
+        pairs: With the scores of ``overlap`` and of copies where they are known.
         token_lists: Content morphemes of each pair's query.
 
     Returns:
         ``pairs``, ``passages``, counts ``by_origin`` and ``by_type``, ``characters`` (10th, 50th and 90th
-        percentile), ``overlap`` (ten equal bins over [0, 1], the last one closed), ``distinct_2``, ``self_bleu``.
+        percentile), ``overlap`` (ten equal bins over [0, 1], the last one closed), ``copies`` (share of the pairs with over .8, by score),
+        ``distinct_2``, ``self_bleu``.
     """
     overlaps = [pair.scores["overlap"] for pair in pairs if "overlap" in pair.scores]
     return {
@@ -34,9 +38,14 @@ def describe(pairs: Sequence[Pair], token_lists: Sequence[Sequence[str]]) -> dic
         "by_type": dict(Counter(pair.query_type for pair in pairs)),
         "characters": percentiles([len(pair.query) for pair in pairs]),
         "overlap": np.histogram(overlaps, bins=_BINS, range=(0.0, 1.0))[0].tolist(),
+        "copies": {way: round(_copies(pairs, way), 4) for way in _WAYS},
         "distinct_2": round(distinct_n(token_lists, 2), 4),
         "self_bleu": round(self_bleu(token_lists), 4),
     }
+
+
+def _copies(pairs: Sequence[Pair], way: str) -> float:
+    return sum(pair.scores.get(way, 0.0) > COPIED for pair in pairs) / max(len(pairs), 1)
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:

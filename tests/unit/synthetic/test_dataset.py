@@ -51,6 +51,7 @@ def test_the_card_counts(folder):
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert card.startswith("# Synthetic query-passage pairs\n\n3 pairs on 3 passages, kept of 5 ")
     assert "| too_short | 1 |" in card and "| question | 1 |" in card
+    assert "in one piece in 0.0 % of the queries" in card
     assert "small (fp32), prompt generate_queries@2:abc: 2 pairs" in card
 
 

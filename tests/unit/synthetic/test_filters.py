@@ -41,6 +41,27 @@ def test_each_bad_pair_is_rejected_by_the_first_filter_it_fails():
     }
 
 
+def test_a_copy_with_words_left_out_is_a_copy():
+    sparse_copy = "셀 보호를 켜려면 셀을 고른 뒤 잠금을 선택하고 시트를 보호합니다?"
+    claim = pair(sparse_copy, query_type="claim")
+    (reject,) = filter_synthetic_pairs([claim], passages(), config=NO_JUDGE).rejects
+    assert reject.reason == "copy"
+    assert reject.row["scores"]["copy_share"] < 0.8 <= 0.95 < reject.row["scores"]["stretch_share"]
+    config = FilterPairsConfig(judge=False, max_stretch_share=1.0, max_copy_characters=50)
+    assert filter_synthetic_pairs([claim], passages(), config=config).kept
+
+
+def test_no_more_copies_are_kept_than_allowed():
+    copies = [pair(query) for query in ("셀 보호", "보호 탭", "서식 메뉴", "시트를 암호로 보호")]
+    others = [pair("셀을 잠그는 방법"), pair("암호 서식 바꾸기"), pair("탭 메뉴 위치")]
+    config = FilterPairsConfig(judge=False, max_copies=0.25)
+    filtered = filter_synthetic_pairs([*copies, *others], passages(), config=config)
+    assert [one.query for one in filtered.kept] == ["셀 보호", *(one.query for one in others)]
+    assert filtered.funnel["rejected"] == {"too_many_copies": 3}
+    assert filtered.funnel["statistics"]["copies"]["stretch_share"] == 0.25
+    assert len(filter_synthetic_pairs([*copies, *others], passages(), config=NO_JUDGE).kept) == 7
+
+
 def test_kept_and_rejected_add_up_to_what_came_in_and_upstream_rejects_are_carried():
     upstream = [
         Reject(stage="generate_queries", reason="not_json"),
@@ -60,7 +81,8 @@ def test_scores_stay_on_kept_and_rejected_rows():
     filtered = filter_synthetic_pairs(
         [pair("셀 보호"), pair("셀 차트 축 배율")], passages(), config=FilterPairsConfig(judge=False, round_trip_rank=1)
     )
-    assert filtered.kept[0].scores == {"overlap": 1.0, "copy_share": 0.5, "round_trip_rank": 1.0}
+    copied = {"copy_share": 0.5, "stretch_share": 1.0, "order_share": 1.0}
+    assert filtered.kept[0].scores == {"overlap": 1.0, **copied, "round_trip_rank": 1.0}
     assert filtered.rejects[0].row["scores"]["round_trip_rank"] == 2.0
 
 

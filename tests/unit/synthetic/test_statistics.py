@@ -7,7 +7,7 @@ from tests.unit.synthetic.builders import pair
 
 def test_pairs_are_described_by_kind_length_overlap_and_variety():
     pairs = [
-        pair("셀 보호", scores={"overlap": 1.0}),
+        pair("셀 보호", scores={"overlap": 1.0, "order_share": 1.0, "stretch_share": 0.8}),
         pair("셀 보호는?", query_type="question", scores={"overlap": 0.5}),
         pair("cell 보호", "macro", origin="augmented", query_type="synonym", scores={"overlap": 0.05}),
     ]
@@ -16,6 +16,7 @@ def test_pairs_are_described_by_kind_length_overlap_and_variety():
     assert described["by_origin"] == {"document_to_query": 2, "augmented": 1}
     assert described["by_type"] == {"keyword": 1, "question": 1, "synonym": 1}
     assert described["overlap"] == [1, 0, 0, 0, 0, 1, 0, 0, 0, 1]
+    assert described["copies"] == {"copy_share": 0.0, "stretch_share": 0.0, "order_share": 0.3333}
     assert described["distinct_2"] == 0.6667
 
 
