@@ -39,7 +39,7 @@ from kosparse.synthetic.scores import COPIED, numbers
 _LABELLED = Path(__file__).parent / "labelled"
 _COSINES = (0.95, 0.96, 0.97, 0.98)
 _TRIGRAMS = (0.4, 0.5, 0.6)
-_FLOORS = (0, 2, 4, 5, 6, 7)
+_FLOORS = (0.0, 2.0, 4.0, 5.0, 6.0, 7.0)
 _TOGETHER = (1, 8)
 """Queries of a passage in one question to the judge."""
 _SHARES = (0.67, 0.33)
@@ -145,7 +145,7 @@ def judging(
     by_label = [np.array([value for name, value in odds.items() if labels[name] == good]) for good in (True, False)]
     name = f"judge, {together} at once"
     print(f"{name}: {len(odds)} of {len(kept)} judged, AUROC {auroc(*by_label):.3f}, {seconds:.0f} s with the filters")
-    floors = [(f"{name} >= {floor}", floor) for floor in _FLOORS]
+    floors = [(f"{name} >= {floor:g}", floor) for floor in _FLOORS]
     floors += [(f"{name}, best {share:.0%}", float(np.quantile(list(odds.values()), 1 - share))) for share in _SHARES]
     return [
         _quality(what, {name: labels[name] for name, value in odds.items() if value >= floor}, labels)

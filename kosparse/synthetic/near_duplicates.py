@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from kosparse.corpus.morphemes import proper_nouns_of
 from kosparse.ports import Vectors
 from kosparse.synthetic.scores import numbers
 
@@ -31,7 +32,7 @@ def near_duplicates(
 
     Args:
         queries: In order of preference: of two alike, the first stays.
-        tokens: Content morphemes of each.
+        tokens: Content morphemes of each, as ``content_morphemes_of`` gives them.
         min_jaccard: Of the sets of morphemes, in (0, 1].
         min_cosine: Of the vectors, in [-1, 1].
         encode: Called once, with the queries that have a candidate.
@@ -39,7 +40,14 @@ def near_duplicates(
     Returns:
         Position -> position of the earlier query it repeats, which is itself not a repetition.
     """
-    candidates = list(_candidates([frozenset(found) for found in tokens], _guards(queries), min_jaccard))
+    sets = [frozenset(found) for found in tokens]
+    names = [frozenset(found) for found in proper_nouns_of(queries)]
+    candidates = [
+        (row, earlier)
+        for row, earlier in _candidates(sets, _guards(queries), min_jaccard)
+        # The same word is a name to Kiwi here and a common noun there: it must be in both, not a name in both.
+        if names[row] | names[earlier] <= sets[row] & sets[earlier]
+    ]
     if not candidates:
         return {}
     asked = sorted({row for both in candidates for row in both})
@@ -52,7 +60,8 @@ def near_duplicates(
 
 
 def _guards(queries: Sequence[str]) -> list[tuple[object, ...]]:
-    """What two queries must have in common in any case: every number, and every word in Latin script."""
+    """What two queries must have in common in any case: every number and every word in Latin script. Korean names
+    are compared candidate by candidate."""
     return [
         (numbers(query), tuple(sorted(word.casefold() for word in _LATIN_WORD.findall(query)))) for query in queries
     ]

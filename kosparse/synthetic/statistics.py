@@ -27,8 +27,8 @@ def describe(pairs: Sequence[Pair], token_lists: Sequence[Sequence[str]]) -> dic
 
     Returns:
         ``pairs``, ``passages``, counts ``by_origin`` and ``by_type``, ``characters`` (10th, 50th and 90th
-        percentile), ``overlap`` (ten equal bins over [0, 1], the last one closed), ``copies`` (share of the pairs with over .8, by score),
-        ``distinct_2``, ``self_bleu``.
+        percentile), ``overlap`` (ten equal bins over [0, 1], the last one closed), ``copies`` (share of the pairs with
+        over .8, by score), ``distinct_2``, ``self_bleu``.
     """
     overlaps = [pair.scores["overlap"] for pair in pairs if "overlap" in pair.scores]
     return {

@@ -34,6 +34,23 @@ def test_another_number_or_name_makes_another_query(one, other):
     assert found([one, other], tokens) == {}
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("서울 전입 신고 방법", "부산 전입 신고 방법"),
+        ("엑셀 표 병합 방법", "한글 표 병합 방법"),  # Kiwi takes the second for a common noun
+        ("삼성 노트북 충전 방법", "노트북 충전 방법"),
+    ],
+)
+def test_another_korean_name_makes_another_query(one, other):
+    assert found([one, other]) == {}
+
+
+def test_the_same_korean_name_makes_the_same_query():
+    assert found(["서울 전입 신고 방법", "전입 신고 방법 서울"]) == {1: 0}
+    assert found(["표 색인 삽입 방법", "삽입 방법 색인 표"]) == {1: 0}, "whatever Kiwi takes 표 for"
+
+
 def test_letters_of_either_case_are_one_name():
     assert found(["pdf 문서 보내기", "PDF 문서 보내기"], [["pdf", "문서", "보내"]] * 2) == {1: 0}
 
