@@ -1,4 +1,4 @@
-"""Do the filters keep the good pairs, tell repetitions from neighbours, and stay quick? Against labels made by hand.
+"""Do the filters keep the good pairs, tell repetitions from neighbours, and stay quick and small?
 
     python -m benchmarks.bench_pairs [--judge] [--many 100000]
 
@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import random
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.pairs_scale import scale
 from benchmarks.report import finish
 from kosparse.adapters.embedder import open_embedder
 from kosparse.config import FilterPairsConfig
@@ -50,7 +49,7 @@ Row = dict[str, Any]
 
 
 def main() -> None:
-    """Measure all three."""
+    """Measure all of it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--judge", action="store_true")
     parser.add_argument("--many", type=int, default=100_000)
@@ -59,7 +58,7 @@ def main() -> None:
     rows = [
         *filtering(passages, _model() if options.judge else None),
         *repetitions(),
-        throughput(list(passages.values()), options.many),
+        *scale(list(passages.values()), options.many),
     ]
     finish(
         "pairs",
@@ -69,6 +68,10 @@ def main() -> None:
             "filters: pairs left after each, precision and recall of good ones among 216 labelled pairs "
             "(benchmarks/labelled). The rules of `leakage` and `form` were completed after reading these labels: their "
             "part is not an out-of-sample figure.",
+            "memory: how much the filters added to a process that held the pairs and Kiwi already, and its highest; a "
+            "larger collection is the sample's passages again with their sentences in another order, and the pairs are "
+            "spread over all of it.",
+            "throughput: random words of passages, which repeat each other more than written queries do.",
             "near-duplicates: on 70 labelled pairs of queries; trigrams: the Jaccard value that MinHash estimates.",
         ],
         packages=["kiwipiepy", "numpy"],
@@ -226,35 +229,6 @@ def _agreement(name: str, same: Same, labelled: Sequence[tuple[bool, str, str]])
     precision = round(right / max(found, 1), 3)
     quality = {"precision": precision, "interval": f"{low:.3f}-{high:.3f}", "recall": round(recall, 3)}
     return {"what": "near-duplicates", "after": name, "pairs": found, **quality}
-
-
-def throughput(passages: Sequence[Passage], count: int) -> Row:
-    """Seconds for many pairs, of which some repeat others; without the judge, near-duplicates by morphemes."""
-    rng = random.Random(13)
-    words = [passage.text.split() for passage in passages]
-    pairs = []
-    for number in range(count):
-        chosen = rng.randrange(len(passages))
-        size = rng.randint(2, 5)
-        begin = rng.randrange(max(1, len(words[chosen]) - size))
-        query = " ".join(words[chosen][begin : begin + size])
-        passage = passages[chosen]
-        pairs.append(
-            Pair(
-                id=str(number),
-                query=query,
-                passage_id=passage.id,
-                document_id=passage.document_id,
-                origin="document_to_query",
-            )
-        )
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
-    filtered = filter_synthetic_pairs(pairs, passages, config=FilterPairsConfig(judge=False))
-    seconds = time.perf_counter() - started
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    took = f"{seconds:.0f} s, +{grown:.0f} MB, {len(filtered.kept)} kept"
-    return {"what": "throughput", "after": took, "pairs": count, "precision": "", "interval": "", "recall": ""}
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,6 +33,26 @@ def read_records(path: Path | str, kind: type[Record]) -> Iterator[Record]:
                 where=f"{path}:{number}",
                 fix="Re-run the step that wrote this file, or mend the line.",
             ) from error
+
+
+class Records(Generic[Record]):
+    """The records of several files in turn, read anew each time they are iterated: any number in little memory.
+
+    Args:
+        paths: The files, as for ``read_records``.
+        kind: What a line is.
+    """
+
+    def __init__(self, paths: Sequence[Path | str], kind: type[Record]) -> None:
+        self._paths, self._kind = paths, kind
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield them in order.
+
+        Raises:
+            InputError: As ``read_records`` does.
+        """
+        return (record for path in self._paths for record in read_records(path, self._kind))
 
 
 def read_lines(path: Path | str) -> Iterator[tuple[int, str]]:

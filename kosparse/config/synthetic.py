@@ -109,6 +109,9 @@ class FilterPairsConfig(LlmStepConfig):
     """The passage must be among the best so many for its query under BM25; 0 switches it off."""
     dense_round_trip_rank: int = Field(default=0, ge=0)
     """The same under the dense encoder, which then reads all passages; 0 switches it off."""
+    entropy_queries: int = Field(default=1000, ge=0)
+    """Kept queries, spread over the set, whose vectors tell how evenly they lie over meanings (``cluster_entropy``); 0
+    spares the dense encoder where no filter needs it."""
     judge: bool = True
     max_judged: int = Field(default=24, ge=0)
     judge_together: int = Field(default=1, ge=1, le=100)

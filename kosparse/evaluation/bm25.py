@@ -7,12 +7,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from kosparse.evaluation.ranking import Ranking, best
+
+_K1, _B = 1.2, 0.75
+
+Values = NDArray[np.floating[Any]]
+
+
+def idf(document_frequency: Values, texts: int) -> Values:
+    """Weight of terms that so many of the texts have."""
+    return np.log1p((texts - document_frequency + 0.5) / (document_frequency + 0.5))
+
+
+def saturation(frequencies: Values, lengths: Values, mean_length: float, k1: float = _K1, b: float = _B) -> Values:
+    """What term frequencies count for in texts of these lengths, in [0, 1)."""
+    return frequencies / (frequencies + k1 * (1 - b + b * lengths / mean_length))
 
 
 class Bm25:
@@ -26,7 +41,7 @@ class Bm25:
     """
 
     def __init__(
-        self, ids: Sequence[str], token_lists: Sequence[Sequence[str]], k1: float = 1.2, b: float = 0.75
+        self, ids: Sequence[str], token_lists: Sequence[Sequence[str]], k1: float = _K1, b: float = _B
     ) -> None:
         if len(ids) != len(token_lists):
             raise ValueError(f"{len(ids)} ids but {len(token_lists)} token lists")
@@ -73,12 +88,8 @@ def _weights(counts: csr_matrix, k1: float, b: float) -> csr_matrix:
     """Turn term frequencies into BM25 weights, same shape."""
     if not counts.nnz:
         return counts
-    texts = counts.shape[1]
     document_frequency = np.diff(counts.indptr)
-    idf = np.log1p((texts - document_frequency + 0.5) / (document_frequency + 0.5))
     lengths = np.asarray(counts.sum(axis=0)).ravel()
-    norms = k1 * (1 - b + b * lengths / lengths.mean())
-    frequencies = counts.data
-    saturated = frequencies / (frequencies + norms[counts.indices])
-    weights = np.repeat(idf, document_frequency) * saturated
+    saturated = saturation(counts.data, lengths[counts.indices], lengths.mean(), k1, b)
+    weights = np.repeat(idf(document_frequency, counts.shape[1]), document_frequency) * saturated
     return csr_matrix((weights.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)

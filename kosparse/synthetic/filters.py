@@ -6,27 +6,29 @@ Cheap stages first; the model judges survivors only. Scores stay on the row, of 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from kosparse.config import FilterPairsConfig
 from kosparse.corpus.morphemes import content_morphemes_of
+from kosparse.corpus.text import query_key
 from kosparse.errors import InputError
-from kosparse.evaluation.bm25 import Bm25
 from kosparse.ports import ChatModel, Embedder
 from kosparse.records import Pair, Passage, Reject
 from kosparse.synthetic import checks
-from kosparse.synthetic.judge import judge
+from kosparse.synthetic.judge import choose, judge
 from kosparse.synthetic.near_duplicates import near_duplicates
-from kosparse.synthetic.scores import COPIED, Scored, copy_share, dense_ranks, numbers, order_shares, overlap
+from kosparse.synthetic.round_trip import TermCounts
+from kosparse.synthetic.scores import COPIED, Scored, closeness, dense_ranks, numbers
 from kosparse.synthetic.statistics import cluster_entropy, describe
 from kosparse.synthetic.writer import Writer, evenly
 
 STAGE = "filter_pairs"
-_MIN_DEPTH = 100
-"""Ranks are kept as a score to at least this depth, whatever the threshold."""
+_BLOCK = 1024
+"""Passages read at a time."""
 
 Check = Callable[[Scored, FilterPairsConfig], str]
 
@@ -49,45 +51,52 @@ def filter_synthetic_pairs(
     model: ChatModel | None = None,
     embedder: Embedder | None = None,
     upstream: Sequence[Reject] = (),
+    evaluated: Iterable[str] = (),
 ) -> Filtered:
     """Filter pairs.
 
     Args:
         pairs: In order of preference: of two that say the same, the first stays.
-        passages: All passages a query must find its own among; written ones too.
+        passages: All passages a query must find its own among; written ones too. Read several times in turn, so that
+            memory does not grow with them where they come from files (``jsonl.Records``).
         config: Thresholds.
         model: Judges survivors when given and ``config.judge`` is on.
-        embedder: For near-duplicates and the dense round trip; they are skipped without one.
+        embedder: For near-duplicates, the dense round trip and ``cluster_entropy``; they are skipped without one.
         upstream: Rejects of the steps that wrote the pairs, carried into the funnel.
+        evaluated: Queries that a model will be tested on; a pair whose query equals one is left out.
 
     Returns:
         Kept pairs with their scores, rejects (``upstream`` first), and the funnel.
     """
     config = config or FilterPairsConfig()
     writer = Writer.from_config(model, config) if model is not None and config.judge else None
-    return Filter(list(passages), config, writer, embedder).run(list(pairs), upstream)
+    return Filter(passages, config, writer, embedder, evaluated).run(list(pairs), upstream)
 
 
 class Filter:
-    """The stages and what they share: the passages, their tokens and the index over them."""
+    """The stages and what they share. Memory grows with the pairs, not with the passages: these are read in turn."""
 
     def __init__(
         self,
-        passages: Sequence[Passage],
+        passages: Iterable[Passage],
         config: FilterPairsConfig,
         writer: Writer | None,
         embedder: Embedder | None = None,
+        evaluated: Iterable[str] = (),
     ) -> None:
-        self.passages = {passage.id: passage for passage in passages}
+        self.passages = list(passages) if isinstance(passages, Iterator) else passages
         self.config, self.writer, self.embedder = config, writer, embedder
-        texts = [passage.text for passage in self.passages.values()]
-        self.tokens = dict(zip(self.passages, content_morphemes_of(texts), strict=True))
-        self.index = Bm25(list(self.tokens), list(self.tokens.values()))
+        self.evaluated = {query_key(text) for text in evaluated}
         self.judged = 0
 
     def run(self, pairs: Sequence[Pair], upstream: Sequence[Reject] = ()) -> Filtered:
         """Send the pairs through all stages."""
-        left = self._scored(pairs)
+        scored = self._scored(pairs)
+        with TermCounts(one.tokens for one in scored) as self.counts:
+            return self._run(scored, upstream)
+
+    def _run(self, left: list[Scored], upstream: Sequence[Reject]) -> Filtered:
+        generated = len(left) + len(upstream)
         rejects = list(upstream)
         stages = []
         for name, stage in self._stages():
@@ -98,7 +107,7 @@ class Filter:
             stages.append({"stage": name, "entered": entered, "left": len(left)})
         kept = [scored.row() for scored in left]
         funnel = {
-            "generated": len(pairs) + len(upstream),
+            "generated": generated,
             "kept": len(kept),
             "rejected": dict(Counter(reject.reason for reject in rejects).most_common()),
             "stages": stages,
@@ -108,12 +117,11 @@ class Filter:
         return Filtered(kept, rejects, funnel)
 
     def _spread(self, kept: Sequence[Pair]) -> dict[str, float]:
-        """``cluster_entropy`` where there is a dense encoder to tell."""
-        if self.embedder is None or not kept:
+        """``cluster_entropy`` of an even sample, where there is a dense encoder to tell."""
+        if self.embedder is None or not kept or not self.config.entropy_queries:
             return {}
-        return {
-            "cluster_entropy": round(cluster_entropy(self.embedder.encode([pair.query for pair in kept], "query")), 4)
-        }
+        queries = [pair.query for pair in evenly(kept, self.config.entropy_queries)]
+        return {"cluster_entropy": round(cluster_entropy(self.embedder.encode(queries, "query")), 4)}
 
     def _stages(self) -> list[tuple[str, Callable[[list[Scored]], list[str]]]]:
         stages: list[tuple[str, Callable[[list[Scored]], list[str]]]] = [
@@ -126,6 +134,8 @@ class Filter:
             ("personal_data", self._each(checks.personal)),
             ("duplicate", self._duplicates),
         ]
+        if self.evaluated:
+            stages.insert(1, ("evaluation_query", self._evaluated))
         if self.embedder is not None and self.config.near_duplicate_cosine:
             stages.append(("near_duplicate", self._near_duplicates))
         if self.config.round_trip_rank:
@@ -147,14 +157,22 @@ class Filter:
 
     def _measure(self, scored: list[Scored]) -> list[str]:
         """Compare each query with its passage; ``unknown_passage`` when there is none of that id."""
-        reasons = []
+        waiting: dict[str, list[Scored]] = defaultdict(list)
         for one in scored:
-            passage = self.tokens.get(one.pair.passage_id)
-            reasons.append("unknown_passage" if passage is None else "")
-            one.scores["overlap"] = overlap(one.tokens, passage or [])
-            one.scores["copy_share"] = copy_share(one.tokens, passage or [])
-            one.scores["stretch_share"], one.scores["order_share"] = order_shares(one.tokens, passage or [])
-        return reasons
+            waiting[one.pair.passage_id].append(one)
+        rows = enumerate(self.passages)
+        while block := list(islice(rows, _BLOCK)):
+            token_lists = content_morphemes_of([passage.text for _, passage in block])
+            self.counts.add(token_lists)
+            for (place, passage), tokens in zip(block, token_lists, strict=True):
+                for one in waiting.pop(passage.id, ()):
+                    one.place = place
+                    one.scores.update(closeness(one.tokens, tokens))
+        return ["unknown_passage" if one.place < 0 else "" for one in scored]
+
+    def _evaluated(self, scored: list[Scored]) -> list[str]:
+        """``evaluation_query`` for those that equal one but for case, spaces and punctuation."""
+        return ["evaluation_query" if query_key(one.pair.query) in self.evaluated else "" for one in scored]
 
     def _duplicates(self, scored: list[Scored]) -> list[str]:
         """``duplicate`` for all but the first of those that say the same."""
@@ -194,8 +212,8 @@ class Filter:
         """``round_trip`` when a query does not find its passage; asked only of passages said to answer it."""
         limit = self.config.round_trip_rank
         reasons = []
-        for one in scored:
-            rank = self._rank(one, max(limit, _MIN_DEPTH))
+        ranks = self.counts.ranks([one.tokens for one in scored], [one.place for one in scored])
+        for one, rank in zip(scored, ranks, strict=True):
             if rank is not None:
                 one.scores["round_trip_rank"] = float(rank)
             lost = rank is None or rank > limit
@@ -210,20 +228,17 @@ class Filter:
         left_out = set(copied).difference(evenly(copied, allowed) if allowed else [])
         return ["too_many_copies" if row in left_out else "" for row in range(len(scored))]
 
-    def _rank(self, scored: Scored, depth: int) -> int | None:
-        hits = self.index.search(scored.tokens, depth)
-        return next((rank for rank, (hit, _) in enumerate(hits, 1) if hit == scored.pair.passage_id), None)
-
     def _judge(self, scored: list[Scored]) -> list[str]:
         """``judge`` when the model says that the passage does not answer; the unasked stay, without the score.
 
         Pairs of a low grade are not meant to be answered, so they are not asked about.
         """
         assert self.writer is not None
-        answering = [one for one in scored if one.pair.grade >= 2]
+        answering = choose([one for one in scored if one.pair.grade >= 2], self.config.max_judged)
+        wanted = {one.pair.passage_id for one in answering}
         self.judged = judge(
             answering,
-            self.passages,
+            {passage.id: passage for passage in self.passages if passage.id in wanted},
             self.writer,
             limit=self.config.max_judged,
             together=self.config.judge_together,

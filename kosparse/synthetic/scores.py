@@ -14,14 +14,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from kosparse.ports import Embedder
 from kosparse.records import Pair, Passage
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_GAP = "\x1f"
 COPIED = 0.8
 """Share of a query in its passage from which on it is called a copy."""
 _STRETCH = 2
@@ -38,6 +37,8 @@ class Scored:
     tokens: list[str]
     """Content morphemes of the query."""
     scores: dict[str, float] = field(default_factory=dict)
+    place: int = -1
+    """Number of its passage in the collection, from 0; -1 where it is not there."""
 
     def row(self) -> Pair:
         """The pair with the scores it has by now."""
@@ -55,18 +56,28 @@ def overlap(query: Sequence[str], passage: Sequence[str]) -> float:
     return len(wanted & set(passage)) / len(wanted) if wanted else 0.0
 
 
+def closeness(query: Sequence[str], passage: Sequence[str]) -> dict[str, float]:
+    """``overlap``, ``copy_share``, ``stretch_share`` and ``order_share``, by name."""
+    stretch, order = order_shares(query, passage)
+    copied = {"copy_share": copy_share(query, passage), "stretch_share": stretch, "order_share": order}
+    return {"overlap": overlap(query, passage), **copied}
+
+
 def copy_share(query: Sequence[str], passage: Sequence[str]) -> float:
     """Length of the longest run of query tokens found unbroken in the passage, over the query's length.
 
     >>> copy_share(["셀", "보호", "방법"], ["시트", "셀", "보호", "설정"])
     0.6666666666666666
     """
-    text = _joined(passage)
-    for length in range(len(query), 0, -1):
-        for begin in range(len(query) - length + 1):
-            if _joined(query[begin : begin + length]) in text:
-                return length / len(query)
-    return 0.0
+    places: dict[str, list[int]] = {}
+    for place, token in enumerate(query):
+        places.setdefault(token, []).append(place)
+    longest = 0
+    runs: dict[int, int] = {}  # place in the query -> length of the run that ends there and at the passage's token
+    for token in passage:
+        runs = {place: runs.get(place - 1, 0) + 1 for place in places[token]} if token in places else {}
+        longest = max(longest, *runs.values()) if runs else longest
+    return longest / len(query) if query else 0.0
 
 
 def order_shares(query: Sequence[str], passage: Sequence[str]) -> tuple[float, float]:
@@ -108,19 +119,17 @@ def _longest(masks: Sequence[int], size: int) -> int:
     return size - rest.bit_count()
 
 
-def _joined(tokens: Sequence[str]) -> str:
-    return _GAP + _GAP.join(tokens) + _GAP
+def dense_ranks(scored: Sequence[Scored], passages: Iterable[Passage], embedder: Embedder) -> list[int]:
+    """Place of each pair's passage for its query among all passages, from 1; of equal scores the best place.
 
-
-def dense_ranks(scored: Sequence[Scored], passages: Mapping[str, Passage], embedder: Embedder) -> list[int]:
-    """Place of each pair's passage for its query among all passages, from 1; of equal scores the best place."""
-    vectors = embedder.encode([passage.text for passage in passages.values()], "passage")
-    places = {name: row for row, name in enumerate(passages)}
+    Texts and vectors of the whole collection are in memory meanwhile.
+    """
+    vectors = embedder.encode([passage.text for passage in passages], "passage")
     ranks: list[int] = []
     for begin in range(0, len(scored), _BLOCK):
         block = scored[begin : begin + _BLOCK]
         scores = embedder.encode([one.pair.query for one in block], "query") @ vectors.T
-        own = scores[range(len(block)), [places[one.pair.passage_id] for one in block]]
+        own = scores[range(len(block)), [one.place for one in block]]
         ranks += ((scores > own[:, None]).sum(axis=1) + 1).tolist()
     return ranks
 

@@ -28,7 +28,7 @@ def describe(pairs: Sequence[Pair], token_lists: Sequence[Sequence[str]]) -> dic
     Returns:
         ``pairs``, ``passages``, counts ``by_origin`` and ``by_type``, ``characters`` (10th, 50th and 90th
         percentile), ``overlap`` (ten equal bins over [0, 1], the last one closed), ``copies`` (share of the pairs with
-        over .8, by score), ``distinct_2``, ``self_bleu``.
+        over .8, by score), ``distinct_1``, ``distinct_2``, ``self_bleu``.
     """
     overlaps = [pair.scores["overlap"] for pair in pairs if "overlap" in pair.scores]
     return {
@@ -39,6 +39,7 @@ def describe(pairs: Sequence[Pair], token_lists: Sequence[Sequence[str]]) -> dic
         "characters": percentiles([len(pair.query) for pair in pairs]),
         "overlap": np.histogram(overlaps, bins=_BINS, range=(0.0, 1.0))[0].tolist(),
         "copies": {way: round(_copies(pairs, way), 4) for way in _WAYS},
+        "distinct_1": round(distinct_n(token_lists, 1), 4),
         "distinct_2": round(distinct_n(token_lists, 2), 4),
         "self_bleu": round(self_bleu(token_lists), 4),
     }

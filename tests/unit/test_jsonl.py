@@ -5,7 +5,7 @@ import os
 import pytest
 
 from kosparse.errors import InputError, ResourceError
-from kosparse.jsonl import read_json, read_records, write_json, write_records
+from kosparse.jsonl import Records, read_json, read_records, write_json, write_records
 from kosparse.records import Query
 
 
@@ -14,6 +14,15 @@ def test_records_come_back_as_they_were(tmp_path):
 
     assert write_records(tmp_path / "q.jsonl", rows) == 2
     assert list(read_records(tmp_path / "q.jsonl", Query)) == rows
+
+
+def test_records_of_several_files_can_be_read_again(tmp_path):
+    rows = [Query(id=str(number), text="셀 보호") for number in range(3)]
+    write_records(tmp_path / "a", rows[:2])
+    write_records(tmp_path / "b", rows[2:])
+    records = Records([tmp_path / "a", tmp_path / "b"], Query)
+
+    assert list(records) == list(records) == rows
 
 
 def test_a_bad_line_is_named_with_its_field(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from kosparse.config import FilterPairsConfig
 from kosparse.errors import InputError
 from kosparse.records import AnswerToken, Completion, Reject
+from kosparse.synthetic import filters
 from kosparse.synthetic.filters import filter_synthetic_pairs, require_kept
 from tests.fakes.chat import FakeChatModel, judged, queries_asked
 from tests.unit.synthetic.builders import CELL, pair, passage, passages
@@ -62,6 +63,13 @@ def test_no_more_copies_are_kept_than_allowed():
     assert len(filter_synthetic_pairs([*copies, *others], passages(), config=NO_JUDGE).kept) == 7
 
 
+def test_a_query_that_is_evaluated_on_is_left_out_whatever_its_case_and_spaces():
+    asked = [pair("PDF 셀보호"), pair("셀 잠금 암호")]
+    filtered = filter_synthetic_pairs(asked, passages(), config=NO_JUDGE, evaluated=["pdf 셀 보호?"])
+    assert reasons(filtered) == {"PDF 셀보호": "evaluation_query"}
+    assert [one.query for one in filtered.kept] == ["셀 잠금 암호"]
+
+
 def test_kept_and_rejected_add_up_to_what_came_in_and_upstream_rejects_are_carried():
     upstream = [
         Reject(stage="generate_queries", reason="not_json"),
@@ -92,6 +100,14 @@ def test_the_round_trip_can_be_switched_off_and_spares_passages_of_a_low_grade()
     config = FilterPairsConfig(judge=False, round_trip_rank=0)
     assert filter_synthetic_pairs([stranger], passages(), config=config).kept
     assert filter_synthetic_pairs([related], passages(), config=NO_JUDGE).kept
+
+
+def test_passages_are_numbered_on_from_block_to_block(monkeypatch):
+    monkeypatch.setattr(filters, "_BLOCK", 1)
+    asked = [pair("차트 축 눈금", "chart"), pair("매크로 기록", "macro"), pair("셀 보호")]
+    config = FilterPairsConfig(judge=False, round_trip_rank=1)
+    kept = filter_synthetic_pairs(asked, iter(passages()), config=config).kept
+    assert [one.scores["round_trip_rank"] for one in kept] == [1.0, 1.0, 1.0]
 
 
 def test_written_passages_compete_in_the_round_trip():
@@ -223,6 +239,21 @@ def test_a_passage_the_dense_encoder_does_not_find_is_lost_and_its_rank_stays_on
     assert filtered.rejects[0].row["scores"]["dense_rank"] == 3.0
     kept = filter_synthetic_pairs(pairs[2:], passages(), config=config, embedder=Embedder(vectors)).kept
     assert len(kept) == 1, "a related passage is not meant to be found"
+
+
+def test_the_entropy_of_meanings_is_told_from_a_sample_alone():
+    asked = []
+
+    class Counting(Embedder):
+        def encode(self, texts, kind):
+            asked.extend(texts)
+            return super().encode(texts, kind)
+
+    pairs = [pair("셀 보호"), pair("매크로 기록", "macro"), pair("차트 축 눈금", "chart"), pair("시트 암호")]
+    config = FilterPairsConfig(judge=False, entropy_queries=2)
+    filtered = filter_synthetic_pairs(pairs, passages(), config=config, embedder=Counting({}))
+    assert asked == ["셀 보호", "차트 축 눈금"]
+    assert filtered.funnel["statistics"]["cluster_entropy"] == 0.0, "two queries make one cluster"
 
 
 def test_queries_with_personal_data_are_left_out_unless_told_otherwise():
