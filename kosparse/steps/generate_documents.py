@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from kosparse.config import GenerateDocumentsConfig
 from kosparse.jsonl import read_json, read_records, write_records
-from kosparse.records import LoggedQuery, Pair, Query
+from kosparse.records import LoggedQuery, Pair
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
-from kosparse.synthetic.documents import write_documents
-from kosparse.synthetic.writer import Writer, evenly
+from kosparse.synthetic.documents import asked_about, write_documents
+from kosparse.synthetic.writer import Writer
 
 
 @step
@@ -28,13 +28,11 @@ def run(
     """
     from kosparse.llm.loader import open_chat_model
 
-    typed = list(read_records(logged, LoggedQuery))[: config.max_queries]
-    left = config.max_queries - len(typed)
-    chosen = evenly(list(read_records(pairs, Pair)), left) if left else []
-    queries: list[Query] = [*typed, *(Query(id=pair.id, text=pair.query) for pair in chosen)]
+    typed = list(read_records(logged, LoggedQuery))
+    queries = asked_about(typed, list(read_records(pairs, Pair)), config.max_queries)
     writer = Writer.from_config(open_chat_model(config.concurrency), config, read_json(llm))
     written = write_documents(queries, writer, config.grades)
     write_records(generated, [row.pair for row in written.rows])
     write_records(generated_passages, [row.passage for row in written.rows])
     write_records(rejects, written.rejects)
-    return {**written.counts, "logged_queries": float(len(typed))}
+    return {**written.counts, "logged_queries": float(min(len(typed), config.max_queries))}

@@ -18,6 +18,7 @@ from kosparse.synthetic.writer import (
     Writer,
     Written,
     as_chat_model,
+    evenly,
     read_field,
     read_object,
     stable_id,
@@ -66,8 +67,20 @@ def generate_documents_from_queries(
     """
     config = config or GenerateDocumentsConfig()
     writer = Writer.from_config(as_chat_model(model, llm_model, llm_tokenizer), config, budget_seconds=float("inf"))
-    records = [query if isinstance(query, Query) else Query(id=stable_id(query), text=query) for query in queries]
-    return write_documents(records, writer, config.grades if grades is None else grades)
+    return write_documents(as_queries(queries), writer, config.grades if grades is None else grades)
+
+
+def as_queries(queries: Iterable[Query | str]) -> list[Query]:
+    """Queries with ids; a bare string's depends on the string alone."""
+    return [query if isinstance(query, Query) else Query(id=stable_id(query), text=query) for query in queries]
+
+
+def asked_about(typed: Sequence[Query], pairs: Sequence[Pair], most: int) -> list[Query]:
+    """At most ``most`` queries to write passages for: what people typed, in its order, then generated ones, spread
+    evenly over the set."""
+    first = list(typed[:most])
+    left = most - len(first)
+    return first + [Query(id=pair.id, text=pair.query) for pair in (evenly(pairs, left) if left else [])]
 
 
 def write_documents(queries: Sequence[Query], writer: Writer, grades: Sequence[int]) -> Written[WrittenDocument]:
