@@ -25,10 +25,10 @@ run: ## the whole pipeline on this machine [CORPUS= QUERIES= QRELS= QUERY_LOG= R
 	  --query-log "$(QUERY_LOG)" $(foreach setting,$(SET),--set '$(setting)')
 
 .PHONY: pairs
-pairs: ## synthetic pairs alone, as a dataset to look at [CORPUS= OUTPUT=pairs QUERY_LOG= DICTIONARY= SET="step.key=value ..."]
+pairs: ## synthetic pairs alone, as a dataset to look at [CORPUS= OUTPUT=pairs QUERIES= QUERY_LOG= DICTIONARY= SET="step.key=value ..."]
 	@bash requirements/setup.sh $(if $(LLM_BASE_URL),main mlflow,all)
 	@$(PY) -m pipelines.local_services --llm $(PY) -m kosparse.cli pairs --output "$(or $(OUTPUT),pairs)" \
-	  --corpus "$(or $(CORPUS),$$($(PY) -m kosparse.cli sample))" --query-log "$(QUERY_LOG)" \
+	  --corpus "$(or $(CORPUS),$$($(PY) -m kosparse.cli sample))" --queries "$(QUERIES)" --query-log "$(QUERY_LOG)" \
 	  $(if $(DICTIONARY),--dictionary "$(DICTIONARY)") $(foreach setting,$(SET),--set '$(setting)')
 
 .PHONY: doctor serve

@@ -179,6 +179,7 @@ def kosparse_pipeline(
             query_rejects=written.outputs["rejects"],
             augmented_rejects=augmented.outputs["rejects"],
             generated_rejects=generated.outputs["rejects"],
+            evaluation=evaluation,
             llm=llm,
         )
         kept = filtered.outputs["kept"]

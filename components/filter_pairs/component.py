@@ -15,6 +15,7 @@ def filter_pairs(
     query_rejects: dsl.Input[dsl.Dataset],
     augmented_rejects: dsl.Input[dsl.Dataset],
     generated_rejects: dsl.Input[dsl.Dataset],
+    evaluation: dsl.Input[dsl.Dataset],
     llm: dsl.Input[dsl.Artifact],
     kept: dsl.Output[dsl.Dataset],
     rejects: dsl.Output[dsl.Dataset],
@@ -34,6 +35,7 @@ def filter_pairs(
         query_rejects: ``Reject`` rows of ``generate_queries``.
         augmented_rejects: ``Reject`` rows of ``augment_queries``.
         generated_rejects: ``Reject`` rows of ``generate_documents``.
+        evaluation: Queries that no pair may repeat.
         llm: What ``serve_llm`` found.
         config: ``kosparse.config.FilterPairsConfig`` as a JSON object.
 
@@ -56,6 +58,7 @@ def filter_pairs(
         query_rejects=query_rejects.path,
         augmented_rejects=augmented_rejects.path,
         generated_rejects=generated_rejects.path,
+        evaluation=evaluation.path,
         llm=llm.path,
         kept=kept.path,
         rejects=rejects.path,

@@ -114,6 +114,7 @@ def pairs(options: argparse.Namespace) -> None:
     pairs.make(
         options.corpus,
         options.output,
+        queries=options.queries,
         query_log=options.query_log,
         dictionary=options.dictionary,
         config=options.config,

@@ -129,6 +129,7 @@ def _add_pairs(commands: Any) -> None:
     parser = commands.add_parser("pairs", help="write and filter synthetic pairs, and leave them as a dataset")
     parser.add_argument("--corpus", required=True, help="as for ingest_corpus")
     parser.add_argument("--output", type=Path, required=True, help="folder of the dataset")
+    parser.add_argument("--queries", default="", help="queries for tests, judged or not: no pair repeats one")
     parser.add_argument("--query-log", default="", help="what people typed: one per line, or a CSV with counts")
     parser.add_argument("--dictionary", type=Path, help="verified synonyms: a run's dictionary.jsonl")
     parser.add_argument("--config", default="", metavar="FILE", help=_SETTINGS)

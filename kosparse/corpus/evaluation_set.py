@@ -60,7 +60,7 @@ def read_evaluation(collection: Collection, documents: Container[str]) -> Evalua
     if collection.queries is None:
         return EvaluationSet()
     result = EvaluationSet()
-    queries = _read_queries(collection.queries, result.rejects)
+    queries = read_queries(collection.queries, result.rejects)
     for split, file in collection.qrels.items():
         judged = list(_read_qrels(file, queries, documents, result.rejects))
         by_split = {split: judged} if split else _split(judged, result.rejects)
@@ -81,7 +81,8 @@ def read_evaluation(collection: Collection, documents: Container[str]) -> Evalua
     return result
 
 
-def _read_queries(file: Location, rejects: list[Reject]) -> dict[str, Query]:
+def read_queries(file: Location, rejects: list[Reject]) -> dict[str, Query]:
+    """Read queries, judged or not, by id; rows that are none go to ``rejects``."""
     queries: dict[str, Query] = {}
     for where, row in read_rows(file):
         if isinstance(row, Reject):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kosparse.config import FilterPairsConfig
-from kosparse.jsonl import read_json, read_records, write_json, write_records
-from kosparse.records import Pair, Passage, Reject
+from kosparse.jsonl import Records, read_json, read_records, write_json, write_records
+from kosparse.records import Pair, Passage, Query, Reject
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 from kosparse.synthetic.dataset import write_dataset
 from kosparse.synthetic.filters import Filter, Filtered, require_kept
@@ -23,6 +23,7 @@ def run(
     query_rejects: InPath,
     augmented_rejects: InPath,
     generated_rejects: InPath,
+    evaluation: InPath,
     llm: InPath,
     kept: OutPath,
     rejects: OutPath,
@@ -35,7 +36,7 @@ def run(
         InputError: No pair was kept; the rejects are written all the same.
         ServiceError: The language model is dead or refuses us.
     """
-    collection = [row for path in (passages, generated_passages) for row in read_records(path, Passage)]
+    collection = Records((passages, generated_passages), Passage)
     candidates = [row for path in (pairs, augmented, generated) for row in read_records(path, Pair)]
     sources = (query_rejects, augmented_rejects, generated_rejects)
     upstream = [row for path in sources for row in read_records(path, Reject)]
@@ -45,15 +46,17 @@ def run(
 
         writer = Writer.from_config(open_chat_model(config.concurrency), config, read_json(llm))
     embedder = None
-    if config.near_duplicate_cosine or config.dense_round_trip_rank:
+    if config.near_duplicate_cosine or config.dense_round_trip_rank or config.entropy_queries:
         from kosparse.adapters.embedder import open_embedder
 
         embedder = open_embedder()
-    filtered = Filter(collection, config, writer, embedder).run(candidates, upstream)
+    evaluated = [query.text for query in read_records(evaluation / "queries.jsonl", Query)]
+    filtered = Filter(collection, config, writer, embedder, evaluated).run(candidates, upstream)
     write_records(rejects, filtered.rejects)
     write_json(funnel, filtered.funnel)
     write_records(kept, filtered.kept)
-    known = {passage.id: passage for passage in collection}
+    wanted = {pair.passage_id for pair in candidates}
+    known = {passage.id: passage for passage in collection if passage.id in wanted}
     write_dataset(dataset, filtered, known, reviewed=config.reviewed, seed=config.seed)
     require_kept(filtered)
     return _metrics(filtered)

@@ -9,6 +9,7 @@ from kosparse.jsonl import read_json, write_records
 from kosparse.records import SynonymEntry
 from tests.data.make_corpus import write
 from tests.fakes.llm_server import FakeLlmServer
+from tests.unit.evaluation.world import FakeEmbedder
 
 pytestmark = pytest.mark.services
 SET = ["--set", "generate_queries.max_passages=4", "--set", "filter_pairs.max_judged=4"]
@@ -27,6 +28,7 @@ def corpus(server, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     for name in ("MLFLOW_TRACKING_URI", "S3_ENDPOINT", "LLM_API_KEY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("kosparse.adapters.embedder.open_embedder", FakeEmbedder)
     return str(write(tmp_path / "corpus"))
 
 
@@ -82,6 +84,26 @@ def test_another_prompt_asks_its_own_task_alone(corpus, server, tmp_path, monkey
     asked = server.completions
     assert main(_calls(corpus, tmp_path / "pairs", paraphrase)) == 0
     assert server.completions - asked - overhead == 2
+
+
+def test_no_pair_repeats_a_query_given_for_tests(corpus, server, tmp_path):
+    assert main(_calls(corpus, tmp_path / "pairs")) == 0
+    kept = [json.loads(line) for line in (tmp_path / "pairs" / "queries.jsonl").read_text("utf-8").splitlines()]
+    queries = tmp_path / "queries.jsonl"
+    line = json.dumps({"_id": "asked", "text": kept[0]["text"].upper()}, ensure_ascii=False)
+    queries.write_text(line + "\n", encoding="utf-8")
+    assert main([*_calls(corpus, tmp_path / "pairs"), "--queries", str(queries)]) == 0
+    left = (tmp_path / "pairs" / "queries.jsonl").read_text("utf-8")
+    assert kept[0]["text"] not in left
+    assert read_json(tmp_path / "pairs" / "steps" / "funnel")["rejected"]["evaluation_query"] >= 1
+
+
+def test_a_file_without_queries_stops_before_anything_is_asked(corpus, server, tmp_path, capsys):
+    (tmp_path / "queries.jsonl").write_text('{"_id": "asked"}\n', encoding="utf-8")
+    before = server.completions
+    assert main([*_calls(corpus, tmp_path / "pairs"), "--queries", str(tmp_path / "queries.jsonl")]) == 2
+    assert "no query in this file" in capsys.readouterr().err
+    assert server.completions == before
 
 
 def test_a_dictionary_that_is_not_there_stops_before_anything_is_asked(corpus, server, tmp_path, capsys):

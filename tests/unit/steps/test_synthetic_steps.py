@@ -6,9 +6,10 @@ import pytest
 
 from kosparse.errors import ConfigError, InputError
 from kosparse.jsonl import read_json, read_records, write_json, write_records
-from kosparse.records import LoggedQuery, NegativeDoc, Pair, Passage, Reject, SynonymEntry
+from kosparse.records import LoggedQuery, NegativeDoc, Pair, Passage, Query, Reject, SynonymEntry
 from kosparse.steps import augment_queries, filter_pairs, generate_documents, generate_hard_negatives, generate_queries
 from tests.fakes.chat import FakeChatModel, judged
+from tests.unit.evaluation.world import FakeEmbedder
 from tests.unit.synthetic.builders import CHART, MACRO, pair, passages
 
 QUERIES = {"keyword": "시트 암호 잠금", "question": "셀은 암호로 어떻게 보호하나요?", "colloquial": "차트 축 바꾸려면?"}
@@ -27,6 +28,7 @@ def answer(request):
 def model(monkeypatch):
     fake = FakeChatModel(answer)
     monkeypatch.setattr("kosparse.llm.loader.open_chat_model", lambda concurrency=8: fake)
+    monkeypatch.setattr("kosparse.adapters.embedder.open_embedder", FakeEmbedder)
     return fake
 
 
@@ -35,6 +37,7 @@ def files(tmp_path):
     write_json(tmp_path / "llm", {"model": "served", "revision": "r1", "quantization": "mxfp4"})
     write_records(tmp_path / "passages", passages())
     write_records(tmp_path / "dictionary", [SynonymEntry(ko="셀", en="cell", p=0.95)])
+    write_records(tmp_path / "evaluation" / "queries.jsonl", [])
     write_records(tmp_path / "logged", [LoggedQuery(id="log/0", text="행 높이 자동", count=12)])
     return tmp_path
 
@@ -72,7 +75,7 @@ def everything(files):
 
 def keep(files, **config):
     inputs = ("passages", "pairs", "augmented", "generated", "generated_passages")
-    rejected = ("query_rejects", "augmented_rejects", "generated_rejects", "llm")
+    rejected = ("query_rejects", "augmented_rejects", "generated_rejects", "evaluation", "llm")
     return filter_pairs.run(
         config=config, **outputs(files, *inputs, *rejected), **outputs(files, "kept", "rejects", "funnel", "dataset")
     )
@@ -123,6 +126,14 @@ def test_the_dictionary_is_used_on_the_query_side_only(files, model):
     assert all(row.provenance is None and row.parent for row in swapped)
 
 
+def test_a_query_of_the_evaluation_set_is_left_out(files, model):
+    everything(files)
+    write_records(files / "evaluation" / "queries.jsonl", [Query(id="q", text="시트 암호잠금!")])
+    keep(files)
+    assert "시트 암호 잠금" not in {row.query for row in read_records(files / "kept", Pair)}
+    assert read_json(files / "funnel")["rejected"]["evaluation_query"] >= 1
+
+
 def test_upstream_rejects_are_carried(files, model):
     everything(files)
     write_records(files / "query_rejects", [Reject(stage="generate_queries", reason="not_json")])
@@ -142,6 +153,15 @@ def test_without_the_judge_no_model_is_opened(files, model, monkeypatch):
     everything(files)
     monkeypatch.setattr("kosparse.llm.loader.open_chat_model", None)
     assert keep(files, judge=False)["judged"] == 0
+
+
+def test_how_evenly_queries_lie_over_meanings_is_told_unless_switched_off(files, model, monkeypatch):
+    everything(files)
+    keep(files)
+    assert 0 < read_json(files / "funnel")["statistics"]["cluster_entropy"] <= 1
+    monkeypatch.setattr("kosparse.adapters.embedder.open_embedder", lambda: pytest.fail("nobody asked for it"))
+    keep(files, entropy_queries=0)
+    assert "cluster_entropy" not in read_json(files / "funnel")["statistics"]
 
 
 def test_two_runs_write_the_same_files(files, model):
