@@ -97,9 +97,10 @@ def test_claims_and_what_people_typed_may_state():
 
 def test_only_long_queries_can_be_copies():
     long = "셀을 고른 뒤 보호 탭에서 잠금을 선택합니다"
-    assert copy(scored(long, copy_share=0.8), CONFIG) == "copy"
-    assert copy(scored(long, copy_share=0.79), CONFIG) == ""
-    assert copy(scored("셀 보호", copy_share=1.0), CONFIG) == ""
+    assert copy(scored(long, copy_share=0.8, stretch_share=0.9), CONFIG) == "copy"
+    assert copy(scored(long, copy_share=0.79, stretch_share=0.9), CONFIG) == ""
+    assert copy(scored("셀 보호", copy_share=1.0, stretch_share=0.9), CONFIG) == ""
+    assert copy(scored(long, copy_share=0.3, stretch_share=0.95), CONFIG) == "copy"
 
 
 def key(query, tokens, **changes):
