@@ -70,8 +70,9 @@ class MlflowReview:
         try:
             model = self._server.get("registered-models/get", name=self.name)["registered_model"]
         except Refused as error:
+            why = "" if "RESOURCE_DOES_NOT_EXIST" in str(error) else f": {error}"
             raise InputError(
-                f"nothing is registered as {self.name}: {error}", where=self._server.uri, fix="Run the pipeline first."
+                f"nothing is registered as {self.name}{why}", where=self._server.uri, fix="Run the pipeline first."
             ) from error
         numbers = {row["alias"]: str(row["version"]) for row in model.get("aliases", [])}
         return self.version(numbers[alias]) if alias in numbers else None
