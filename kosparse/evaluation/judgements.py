@@ -102,15 +102,17 @@ def _judgements(
     rows: Iterable[Qrel], queries: Mapping[str, str], documents: Collection[str], kind: Kind, split: str, where: str
 ) -> Judgements:
     known = set(documents)
-    left_out = {"unknown document": 0, "unknown query": 0, "no relevant document": 0}
+    left_out = {"unknown document": 0, "unknown query": 0, "duplicate judgement": 0, "no relevant document": 0}
     qrels: dict[str, dict[str, int]] = {}
     for row in rows:
         if row.query_id not in queries:
             left_out["unknown query"] += 1
         elif row.document_id not in known:
             left_out["unknown document"] += 1
+        elif row.document_id in qrels.setdefault(row.query_id, {}):
+            left_out["duplicate judgement"] += 1  # the first counts, as when a collection is read
         else:
-            qrels.setdefault(row.query_id, {})[row.document_id] = row.relevance
+            qrels[row.query_id][row.document_id] = row.relevance
     usable = {query_id: grades for query_id, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
     left_out["no relevant document"] = len(qrels) - len(usable)
     if not usable:

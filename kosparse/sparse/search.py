@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +52,11 @@ class SparseIndex:
 
     @classmethod
     def open(cls, model: Path, passages: Path, folder: Path) -> SparseIndex:
-        """The index kept in ``folder``; the passages are encoded and kept there first where it is missing."""
+        """The index kept in ``folder``; the passages are encoded and kept there first where it is missing.
+
+        Raises:
+            InputError: The index is of a model with other terms, or does not hold as many passages as it names.
+        """
         loaded = load_sparse_model(model)
         if not (folder / "passages.json").is_file():
             rows = list(read_records(passages, Passage))
@@ -58,14 +64,23 @@ class SparseIndex:
             encode_to_shards(model, ids, [row.text for row in rows], shards)
             cls(loaded, load_shards(shards)[1], ids, [row.document_id for row in rows]).save(folder)
             shutil.rmtree(shards)
-        ids = read_json(folder / "passages.json")
-        return cls(loaded, csr_matrix(load_npz(folder / "weights.npz")), ids["passages"], ids["documents"])
+        kept, weights = read_json(folder / "passages.json"), csr_matrix(load_npz(folder / "weights.npz"))
+        terms = _terms_hash(loaded.terms)
+        # An index from before there was a hash has its shape checked alone.
+        if kept.get("terms_sha256", terms) != terms:
+            raise InputError(
+                f"the index is over other terms ({weights.shape[1]:,}) than the model has ({len(loaded.terms):,})",
+                where=str(folder),
+                fix="It was made by another model: remove the folder, and the collection is encoded again.",
+            )
+        return cls(loaded, weights, kept["passages"], kept["documents"])
 
     def save(self, folder: Path) -> None:
         """Write ``weights.npz`` and ``passages.json``."""
         folder.mkdir(parents=True, exist_ok=True)
         save_npz(folder / "weights.npz", self.weights)
-        write_json(folder / "passages.json", {"passages": self.passage_ids, "documents": self.document_ids})
+        described = {"passages": self.passage_ids, "documents": self.document_ids}
+        write_json(folder / "passages.json", {**described, "terms_sha256": _terms_hash(self.model.terms)})
 
     def search(self, query: str, k: int = 10) -> list[Hit]:
         """The best documents, best first; fewer than ``k`` when fewer share a term with the query."""
@@ -78,3 +93,8 @@ class SparseIndex:
                 break
             hits.setdefault(document, Hit(document, self.passage_ids[position], float(scores[position])))
         return list(hits.values())
+
+
+def _terms_hash(terms: Sequence[str]) -> str:
+    """Of the names of all dimensions, in order."""
+    return hashlib.sha256(json.dumps(list(terms)).encode()).hexdigest()

@@ -38,6 +38,13 @@ def test_what_cannot_be_used_is_counted_by_reason(tmp_path):
     assert judged.left_out == {"unknown document": 1, "unknown query": 1, "no relevant document": 1}
 
 
+def test_of_two_judgements_of_one_document_the_first_counts_and_the_second_is_counted(tmp_path):
+    lines = ["q1\td1\t2", "q1\td1\t0", "q2\td1\t1", "q1\td1\t2"]
+    judged = load_real(_folder(tmp_path, lines), "test", ["d1"])
+    assert judged.qrels == {"q1": {"d1": 2}, "q2": {"d1": 1}}
+    assert judged.count == 2 and judged.left_out == {"duplicate judgement": 2}
+
+
 @pytest.mark.parametrize("lines", [["query-id\tcorpus-id\tscore"], []])
 def test_a_split_without_judgements_has_no_real_queries(tmp_path, lines):
     folder = _folder(tmp_path, lines)

@@ -10,7 +10,7 @@ from kosparse.evaluation.ranking import read_trec
 from kosparse.evaluation.results import read_results
 from kosparse.export.opensearch import verify_bundle
 from kosparse.jsonl import read_json, write_json, write_lines, write_records
-from kosparse.records import AlignedText
+from kosparse.records import AlignedText, Query
 from kosparse.steps import evaluate, export_opensearch, register_model, report
 from tests.fakes.tiny_sparse_encoder import write_tiny_sparse_encoder
 from tests.unit.evaluation.world import QUERIES, FakeEmbedder, write_world
@@ -139,6 +139,18 @@ def test_without_real_queries_held_out_synthetic_ones_are_used_and_said_so(model
     assert read_json(tmp_path / "summary")["evaluation"]["judgements"] == "held-out synthetic"
     assert "held-out synthetic" in (tmp_path / "html").read_text(encoding="utf-8")
     assert "held-out synthetic" in (tmp_path / "markdown").read_text(encoding="utf-8")
+
+
+def test_a_query_for_which_nothing_is_found_is_counted_and_measured_as_zero(model, tmp_path):
+    paths = write_world(tmp_path)
+    asked = [Query(id=name, text="zzz" if name == "q3" else text) for name, (text, _) in QUERIES.items()]
+    write_records(paths["evaluation"] / "queries.jsonl", asked)
+    _evaluate(model, paths, tmp_path)
+    found = read_results(tmp_path / "results").systems
+    assert [found[name].empty_rankings for name in ("bm25_kiwi", "dense", "dense_bm25")] == [1, 0, 0]
+    assert found["bm25_kiwi"].metrics["ndcg@10"] == pytest.approx(2 / 3)  # the others' one document comes first
+    _report(paths, tmp_path)
+    assert "1 queries without results" in (tmp_path / "html").read_text(encoding="utf-8")
 
 
 def test_judgements_of_unknown_documents_are_counted(model, tmp_path):
