@@ -26,7 +26,7 @@ def report(
     metrics: dsl.Output[dsl.Metrics],
     config: dict,
 ):
-    """Write the report that decides: one HTML file, read from artifacts only.
+    """Write the report that decides: one HTML file, from artifacts; time and cost of the steps are the tracker's.
 
     Args:
         prerequisites: What was checked.

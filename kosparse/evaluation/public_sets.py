@@ -7,7 +7,8 @@
 ``miracl_ko``       Wikipedia, 1.49 million passages (Zhang et al., TACL 2023)
 ==================  =============================================================================
 
-Revisions are those that the MTEB benchmark names, so that tables can be compared.
+Revisions are those that the MTEB benchmark names, so that tables can be compared; of ``miracl_ko`` no commit is known
+here, so it follows ``main``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``report``: what a person needs to say yes or no, from artifacts alone."""
+"""``report``: what a person needs to say yes or no, from artifacts; time and cost of the steps are the tracker's."""
 
 from __future__ import annotations
 
