@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-_KEYS = {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), "/": (191, "/")} | {
-    f"Arrow{side}": (37 + place, "") for place, side in enumerate(("Left", "Up", "Right", "Down"))
-}
+_KEYS = (
+    {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), "/": (191, "/")}
+    | {f"Arrow{side}": (37 + place, "") for place, side in enumerate(("Left", "Up", "Right", "Down"))}
+    | {key: (ord(key.upper()), key) for key in "012s"}
+)
 """Key -> its code, and what it types."""
 _PATIENCE = 60
 """Seconds until something that should be true by now is called false."""
@@ -71,6 +73,18 @@ class Browser:
         while not self.tell(expression):
             assert time.monotonic() < until, f"never true: {expression}"
             time.sleep(0.02)
+
+    def saved(self, path: Path) -> Path:
+        """A file that the page offers for download, once it is there; ``download_to`` says where to."""
+        until = time.monotonic() + _PATIENCE
+        while not path.exists():
+            assert time.monotonic() < until, f"never saved: {path.name}"
+            time.sleep(0.02)
+        return path
+
+    def download_to(self, folder: Path) -> None:
+        """Where files go that pages offer for download."""
+        self.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
     def press(self, *keys: str) -> None:
         """Press and release keys, one after the other."""
