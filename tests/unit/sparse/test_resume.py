@@ -1,5 +1,9 @@
 """A training that is killed, or short of memory, ends with the weights of one that was not."""
 
+import multiprocessing
+import os
+import signal
+
 import pytest
 import torch
 from transformers.models.bert.modeling_bert import BertIntermediate
@@ -7,6 +11,8 @@ from transformers.models.bert.modeling_bert import BertIntermediate
 from kosparse.config import TrainSparseConfig
 from kosparse.corpus.units import load_units
 from kosparse.errors import KosparseError, ResourceError
+from kosparse.records import SynonymEntry
+from kosparse.sparse import checkpoints
 from kosparse.sparse.checkpoints import Checkpoints
 from kosparse.sparse.fit import fit
 from kosparse.sparse.full_student import PieceNetwork
@@ -20,13 +26,16 @@ def tiny(request, tmp_path_factory):
     return folder, tiny_training_set(write_tiny_backbone(folder, request.param)[0])
 
 
-def train(tiny, folder, **settings):
+ENTRIES = (SynonymEntry(ko="글꼴", en="chart", p=0.97, sources=["aligned"]),)
+
+
+def train(tiny, folder, entries=(), **settings):
     root, data = tiny
     options = {"max_steps": 4, "batch_size": 4, "active_dims": 60.0, "checkpoint_seconds": 0.0}
     config = TrainSparseConfig(**{**options, **settings})
     idf = dict.fromkeys(load_units(root / "backbone").names, 1.0)
     kept = Checkpoints(folder.parent / "checkpoints")
-    given = {"idf": idf, "boosts": {}, "entries": [], "cache": root / "states", "checkpoints": kept}
+    given = {"idf": idf, "boosts": {}, "entries": entries, "cache": root / "states", "checkpoints": kept}
     return fit(config, data, root / "backbone", folder, **given)[0]
 
 
@@ -47,21 +56,97 @@ def killed(monkeypatch, at):
     monkeypatch.setattr(Trainer, "_step", once)
 
 
+@pytest.fixture(scope="module")
+def through(tiny, tmp_path_factory):
+    """Trainings that nobody interrupts, each made once: history, and the bytes of the weights."""
+    made = {}
+
+    def training(**settings):
+        name = repr(settings)
+        if name not in made:
+            folder = tmp_path_factory.mktemp("through") / "model"
+            made[name] = clockless(train(tiny, folder, **settings)), weights(folder)
+        return made[name]
+
+    return training
+
+
+def clockless(trained):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in trained.history]
+
+
+def goes_on_to_the_same(tiny, folder, through, capsys, step, **settings):
+    """Started again, it ends with the bytes of a training that was never interrupted."""
+    assert not folder.exists()
+    capsys.readouterr()
+    resumed = train(tiny, folder, **settings)
+    said = capsys.readouterr().err
+    assert (f"training goes on from step {step}" in said) if step else ("goes on" not in said)
+    assert (clockless(resumed), weights(folder)) == through(**settings)
+
+
 @pytest.mark.parametrize("tiny,way", [("morphemes", "head"), ("pieces", "all")], indirect=["tiny"])
-def test_a_killed_training_ends_with_the_same_weights(tiny, way, tmp_path, monkeypatch, capsys):
-    through = train(tiny, tmp_path / "through", train=way)
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_a_training_killed_at_any_step_ends_with_the_same_weights(
+    tiny, way, at, through, tmp_path, monkeypatch, capsys
+):
     with monkeypatch.context() as patch:
-        killed(patch, at=3)
+        killed(patch, at)
         with pytest.raises(KeyboardInterrupt):
             train(tiny, tmp_path / "model", train=way)
-    assert not (tmp_path / "model").exists()
+    goes_on_to_the_same(tiny, tmp_path / "model", through, capsys, at - 1, train=way)
 
-    resumed = train(tiny, tmp_path / "model", train=way)
 
-    assert "training goes on from step 2" in capsys.readouterr().err
-    assert weights(tmp_path / "model") == weights(tmp_path / "through")
-    clockless = [[{k: v for k, v in row.items() if k != "seconds"} for row in t.history] for t in (through, resumed)]
-    assert clockless[0] == clockless[1]
+@pytest.mark.parametrize(
+    "tiny,more,less",
+    [
+        ("pieces", {"info_nce_weight": 1.0, "rounds": 2}, {"info_nce_weight": 1.0}),
+        ("morphemes", {"entries": ENTRIES}, {}),
+    ],
+    indirect=["tiny"],
+    ids=["rounds", "dictionary"],
+)
+def test_so_does_one_with_negatives_of_its_own_or_a_dictionary(
+    tiny, more, less, through, tmp_path, monkeypatch, capsys
+):
+    assert through(train="head", **more)[0] != through(train="head", **less)[0], "it would go on to the same without"
+    with monkeypatch.context() as patch:
+        killed(patch, at=4)  # the second round has begun
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny, tmp_path / "model", train="head", **more)
+    goes_on_to_the_same(tiny, tmp_path / "model", through, capsys, 3, train="head", **more)
+
+
+def dies(tiny, folder, where):
+    """A process that is ended from outside, in its third step or while its third checkpoint is written."""
+    torch.set_num_threads(1)
+    counted = []
+
+    def third(call):
+        def once(*given):
+            counted.append(1)
+            if len(counted) == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return call(*given)
+
+        return once
+
+    owner, name = {"step": (Trainer, "_step"), "checkpoint": (checkpoints.os, "fsync")}[where]
+    setattr(owner, name, third(getattr(owner, name)))
+    train(tiny, folder, train="head")
+
+
+@pytest.mark.parametrize("tiny", ["pieces"], indirect=True)  # Kiwi's threads do not live on in a copy of this process
+@pytest.mark.parametrize("where", ["step", "checkpoint"])
+def test_a_process_killed_from_outside_loses_nothing_that_was_kept(tiny, where, through, tmp_path, capsys):
+    process = multiprocessing.get_context("fork").Process(target=dies, args=(tiny, tmp_path / "model", where))
+    process.start()
+    process.join(120)
+    if process.exitcode is None:
+        process.kill()
+    assert process.exitcode == -signal.SIGKILL
+    assert bool(list((tmp_path / "checkpoints").rglob("*.partial"))) == (where == "checkpoint")
+    goes_on_to_the_same(tiny, tmp_path / "model", through, capsys, 2, train="head")
 
 
 @pytest.mark.parametrize("tiny", ["pieces"], indirect=True)
