@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from kosparse.adapters.store_s3 import open_store
 from kosparse.errors import ConfigError
+from kosparse.services.s3 import S3Store as Server
 from kosparse.sparse import checkpoints as module
 from kosparse.sparse.checkpoints import Checkpoints, fingerprint
 from tests.fakes.memory_store import MemoryStore
@@ -96,6 +98,23 @@ def test_another_machine_goes_on_from_the_store(tmp_path, store):
     assert [name.split("-")[0] for name in store.objects] == ["bucket/trainings/mine/step"]
 
     assert Checkpoints(tmp_path / "b", store, "s3://bucket/trainings", "mine").latest()["step"] == 3
+
+
+@pytest.mark.services
+def test_another_machine_goes_on_from_a_real_store(tmp_path, monkeypatch):
+    with Server(tmp_path / "s3") as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        kept = Checkpoints(tmp_path / "a", open_store(), "s3://mlpipeline/trainings", "mine")
+        for step in (1, 2, 3):
+            kept.save(step, state(step))
+        assert len(open_store().list("mlpipeline", "trainings/mine/")) == 2
+
+        other = Checkpoints(tmp_path / "b", open_store(), "s3://mlpipeline/trainings", "mine")
+        found = other.latest()
+        assert found["step"] == 3 and torch.equal(found["weights"][0], STATE["weights"][0])
+        other.forget()
+        assert open_store().list("mlpipeline", "trainings/mine/") == []
 
 
 def test_the_store_keeps_two_and_forgets_with_the_training(tmp_path, store):

@@ -1,9 +1,12 @@
 """A collection is encoded in shards: pruned on the way, resumed by shard, never half-written."""
 
+import multiprocessing
 import os
+import time
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_matrix
 
 from kosparse.errors import ConfigError, InputError, ResourceError
@@ -122,6 +125,33 @@ def test_a_folder_without_shards_is_refused(tmp_path):
     (tmp_path / "weights-00000.parquet").write_bytes(b"no")
     with pytest.raises(InputError, match="not a shard"):
         load_shards(tmp_path)
+
+
+def test_a_process_that_dies_is_said_and_the_shards_written_so_far_are_kept(model, tmp_path, monkeypatch):
+    loaded, write = load_sparse_model(model), encoding._write
+
+    def dies(model, task):
+        if task.path.name == "weights-00001.parquet":
+            while not (tmp_path / "weights-00000.parquet").exists():
+                time.sleep(0.01)
+            os._exit(9)
+        return write(model, task)
+
+    def start(*_):
+        torch.set_num_threads(1)
+        encoding._here.append(loaded)
+
+    with monkeypatch.context() as patch:
+        # Copies of this process, which has torch already.
+        patch.setattr(encoding, "get_context", lambda _: multiprocessing.get_context("fork"))
+        patch.setattr(encoding, "_start", start)
+        patch.setattr(encoding, "_write", dies)
+        with pytest.raises(ResourceError, match="a process that encodes has died") as caught:
+            shards(model, tmp_path, processes=2)
+    assert caught.value.where == str(model) and "fewer processes" in caught.value.fix
+
+    assert shards(model, tmp_path) == 1
+    assert load_shards(tmp_path)[0] == IDS
 
 
 @pytest.mark.slow  # every process imports torch anew

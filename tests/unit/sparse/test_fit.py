@@ -1,6 +1,7 @@
 """Training end to end on a tiny real model: both ways, and what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,21 @@ def test_a_loaded_backbone_of_pieces_gives_what_was_calibrated(tiny):
 
     active = float((logits.amax(1) > 0).float().sum(1).mean())
     assert active == pytest.approx(numbers["active_terms"], rel=0.05)
+
+
+@pytest.mark.parametrize("tiny", ["pieces"], indirect=True)
+def test_a_vocabulary_that_is_not_the_tokenizers_is_refused_with_both_numbers(tiny, tmp_path):
+    folder = tmp_path / "backbone"
+    shutil.copytree(tiny[0] / "backbone", folder)
+    pieces = len(load_backbone(folder)[1])
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    tokenizer["model"]["vocab"].append(["▁more", -1.0])
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
+
+    with pytest.raises(InputError, match=f"the tokenizer has {pieces + 1} pieces, the model {pieces}") as caught:
+        load_backbone(folder)
+    assert caught.value.where == str(folder)
 
 
 @pytest.mark.parametrize("way", ["head", "all"])

@@ -1,5 +1,6 @@
 """The fused head gives what projection, activation and maximum give, without ever holding all logits."""
 
+import secrets
 from itertools import product
 
 import pytest
@@ -58,6 +59,13 @@ def test_value_and_gradients_are_those_of_the_plain_head(seed, activation, with_
 
     for ours, theirs in zip(value_and_gradients(fused, *inputs), value_and_gradients(plain, *inputs), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_nor_does_an_input_that_nobody_chose_tell_them_apart():
+    seed = secrets.randbelow(2**32)
+    inputs = *drawn(seed), "log1p_relu"
+    for ours, theirs in zip(value_and_gradients(fused, *inputs), value_and_gradients(plain, *inputs), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5, msg=lambda said: f"seed {seed}: {said}")
 
 
 def test_half_precision_is_as_near_to_single_as_the_plain_head_is():
