@@ -64,7 +64,8 @@ def encode_passages(options: argparse.Namespace) -> None:
 
     check_run(options.run)
     pruning = Pruning(options.top_k, options.max_ratio)
-    search.encode_passages(options.passages, options.run, options.output, pruning, options.processes, options.part)
+    how = {"pruning": pruning, "precision": options.precision, "processes": options.processes}
+    search.encode_passages(options.passages, options.run, options.output, options.part, **how)
 
 
 def sample(options: argparse.Namespace) -> None:

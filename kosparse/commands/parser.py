@@ -49,6 +49,9 @@ def parser(steps: Sequence[str]) -> argparse.ArgumentParser:
     passages.add_argument("--run", type=Path, default=LATEST, help=f"a finished run's folder (default {LATEST})")
     passages.add_argument("--top-k", type=int, default=0, help="terms kept per passage (default 0: all)")
     passages.add_argument("--max-ratio", type=float, default=0.0, help="share of the largest weight that is kept")
+    passages.add_argument(
+        "--precision", choices=("fp32", "bf16"), default="fp32", help="of the products (default fp32)"
+    )
     passages.add_argument("--processes", type=_positive, default=1, help="side by side, or one per GPU (default 1)")
     passages.add_argument(
         "--part", type=_part, default=(1, 1), metavar="I/N", help="the I-th of N parts alone: one for each machine"

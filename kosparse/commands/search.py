@@ -10,7 +10,7 @@ from kosparse.corpus.splitting import part_of
 from kosparse.jsonl import read_records
 from kosparse.models.quiet import quiet_transformers
 from kosparse.records import Document, Passage
-from kosparse.sparse.encoding import encode_to_shards
+from kosparse.sparse.encoding import Precision, encode_to_shards
 from kosparse.sparse.model import load_sparse_model
 from kosparse.sparse.pruning import Pruning
 from kosparse.sparse.search import SparseIndex
@@ -45,7 +45,14 @@ def encode(text: str, run: Path, k: int, *, document: bool, as_json: bool) -> No
 
 
 def encode_passages(
-    passages: Path | None, run: Path, output: Path, pruning: Pruning, processes: int, part: tuple[int, int]
+    passages: Path | None,
+    run: Path,
+    output: Path,
+    part: tuple[int, int],
+    *,
+    pruning: Pruning,
+    precision: Precision,
+    processes: int,
 ) -> None:
     """Write the sparse vectors of passages into Parquet shards; what is there already stays.
 
@@ -60,7 +67,9 @@ def encode_passages(
             ids.append(row.id)
             texts.append(row.text)
     with quiet_transformers():
-        written = encode_to_shards(run / "model", ids, texts, output, pruning=pruning, processes=processes)
+        written = encode_to_shards(
+            run / "model", ids, texts, output, pruning=pruning, precision=precision, processes=processes
+        )
     print(f"{len(ids):,} passages in {output}, {written} shards written now")
 
 

@@ -15,8 +15,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import torch
 from scipy.sparse import csr_matrix, vstack
 
 from kosparse.errors import InputError, ResourceError
@@ -27,6 +29,7 @@ from kosparse.sparse.pruning import Pruning
 
 SHARD = 2000
 """Passages of a shard."""
+Precision = Literal["fp32", "bf16"]
 _NAME, _METADATA = "weights-{:05d}.parquet", b"kosparse"
 
 
@@ -38,6 +41,7 @@ class _Task:
     ids: Sequence[str]
     texts: Sequence[str]
     pruning: Pruning
+    precision: Precision
     origin: str
     """What the shard is made from, as JSON."""
 
@@ -49,6 +53,7 @@ def encode_to_shards(
     folder: Path,
     *,
     pruning: Pruning | None = None,
+    precision: Precision = "fp32",
     processes: int = 1,
     shard: int = SHARD,
 ) -> int:
@@ -60,6 +65,7 @@ def encode_to_shards(
         texts: The passages, in the same order.
         folder: Where the shards lie; shards beyond the last are removed.
         pruning: Which weights are kept; all of them by default.
+        precision: ``bf16`` multiplies in half precision, by autocast; the weights that are written are single.
         processes: How many encode side by side, each with its share of the threads or, in turn, of the GPUs.
         shard: Passages per shard.
 
@@ -70,7 +76,7 @@ def encode_to_shards(
         InputError: The model cannot be loaded.
         ResourceError: The disk is full, or a process died.
     """
-    tasks = list(_tasks(folder_hash(model), ids, texts, folder, pruning or Pruning(), shard))
+    tasks = list(_tasks(folder_hash(model), ids, texts, folder, pruning or Pruning(), precision, shard))
     missing = [task for task in tasks if not _written(task)]
     if len(missing) < len(tasks):
         note(f"{len(tasks) - len(missing)} of {len(tasks)} shards are there already")
@@ -103,13 +109,19 @@ def load_shards(folder: Path) -> tuple[list[str], csr_matrix]:
 
 
 def _tasks(
-    model: str, ids: Sequence[str], texts: Sequence[str], folder: Path, pruning: Pruning, shard: int
+    model: str,
+    ids: Sequence[str],
+    texts: Sequence[str],
+    folder: Path,
+    pruning: Pruning,
+    precision: Precision,
+    shard: int,
 ) -> Iterator[_Task]:
     for number, start in enumerate(range(0, len(ids), shard)):
         part = slice(start, start + shard)
         digest = hashlib.sha256(json.dumps([list(ids[part]), list(texts[part])]).encode()).hexdigest()
-        origin = json.dumps({"model_sha256": model, "passages_sha256": digest, **asdict(pruning)})
-        yield _Task(folder / _NAME.format(number), ids[part], texts[part], pruning, origin)
+        made_from = {"model_sha256": model, "passages_sha256": digest, "precision": precision, **asdict(pruning)}
+        yield _Task(folder / _NAME.format(number), ids[part], texts[part], pruning, precision, json.dumps(made_from))
 
 
 def _written(task: _Task) -> bool:
@@ -120,7 +132,8 @@ def _written(task: _Task) -> bool:
     if not task.path.exists():
         return False
     try:
-        found = json.loads(parquet.read_schema(task.path).metadata[_METADATA])
+        told = json.loads(parquet.read_schema(task.path).metadata[_METADATA])
+        found = {"precision": "fp32", **told}  # that of every shard from before it was told
     except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException):
         note(f"{task.path.name} is not a shard of ours or not whole; it is encoded again")
         return False
@@ -156,8 +169,6 @@ _here: list[SparseModel] = []
 
 def _start(model: str, places: object, processes: int) -> None:
     """Load the model in a new process, on its own device."""
-    import torch
-
     place = places.get()  # type: ignore[attr-defined]
     if torch.cuda.is_available():
         device = f"cuda:{place % torch.cuda.device_count()}"
@@ -176,7 +187,8 @@ def _write(model: SparseModel, task: _Task) -> int:
     import pyarrow
     from pyarrow import parquet
 
-    weights = model.encode_documents(task.texts, task.pruning)
+    with torch.autocast(model.encoder.device.type, torch.bfloat16, enabled=task.precision == "bf16"):
+        weights = model.encode_documents(task.texts, task.pruning)
     weights.sort_indices()
     starts = weights.indptr.astype(np.int32)
     columns = {

@@ -31,6 +31,9 @@ def test_a_runs_passages_become_shards(run, tmp_path, capsys):
     assert main(arguments) == 0
     assert "0 shards written now" in capsys.readouterr().out
 
+    assert main([*arguments, "--precision", "bf16"]) == 0
+    assert "1 shards written now" in capsys.readouterr().out
+
 
 def test_parts_are_encoded_apart_and_are_the_whole_together(run, tmp_path, capsys):
     for part in ("1/2", "2/2"):

@@ -14,7 +14,7 @@ from kosparse.sparse import encoding
 from kosparse.sparse.encoding import encode_to_shards, load_shards
 from kosparse.sparse.model import SparseModel, load_sparse_model
 from kosparse.sparse.pruning import Pruning, keep_heaviest
-from tests.fakes.tiny_sparse_encoder import TEXTS, write_tiny_sparse_encoder
+from tests.fakes.tiny_sparse_encoder import TEXTS, write_tiny_morpheme_encoder, write_tiny_sparse_encoder
 
 IDS = [f"{number}#0" for number in range(len(TEXTS))]
 WEIGHTS = csr_matrix(np.array([[0.5, 2.0, 0.5, 1.0], [0.0, 0.0, 0.3, 0.0], [0.0] * 4], dtype=np.float32))
@@ -88,6 +88,19 @@ def test_a_changed_text_changes_its_shard_alone(model, tmp_path, encoded):
 def test_another_pruning_is_another_shard(model, tmp_path):
     shards(model, tmp_path)
     assert shards(model, tmp_path, pruning=Pruning(max_ratio=0.1)) == 2
+
+
+@pytest.mark.parametrize("write", [write_tiny_sparse_encoder, write_tiny_morpheme_encoder])
+def test_half_precision_gives_about_the_same_and_is_another_shard(write, tmp_path):
+    made = write(tmp_path / "made")
+    shards(made, tmp_path / "shards")
+    single = load_shards(tmp_path / "shards")[1].toarray()
+
+    assert shards(made, tmp_path / "shards", precision="bf16") == 2
+    half = load_shards(tmp_path / "shards")[1]
+    assert half.dtype == np.float32 and half.toarray() == pytest.approx(single, abs=0.02)
+    assert (half.toarray() != single).any()
+    assert shards(made, tmp_path / "shards", precision="bf16") == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 cut off", b"not parquet at all"])
