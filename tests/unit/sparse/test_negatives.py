@@ -3,7 +3,8 @@ import pytest
 
 from kosparse.jsonl import read_records, write_records
 from kosparse.records import NegativeDoc
-from kosparse.sparse.negatives import mine_dense_negatives, mine_negatives
+from kosparse.sparse import mined as blocks
+from kosparse.sparse.negatives import bm25_miner, dense_miner
 from kosparse.steps import mine_negatives as step
 from tests.unit.synthetic.builders import CELL, CHART, MACRO, pair, passage
 
@@ -25,12 +26,12 @@ class Embedder:
 
 
 def mined(pairs, passages=PASSAGES, **changes):
-    return mine_negatives(pairs, passages, **{"per_pair": 4, "depth": 10, "max_share_of_positive": 0.95, **changes})
+    return bm25_miner(passages, **{"per_pair": 4, "depth": 10, "max_share_of_positive": 0.95, **changes})(pairs)
 
 
 def dense(pairs, embedder, **changes):
     settings = {"per_pair": 4, "depth": 10, "max_share_of_positive": 0.95, **changes}
-    return [row.passage_id for row in mine_dense_negatives(pairs, PASSAGES, embedder, **settings)]
+    return [row.passage_id for row in dense_miner(PASSAGES, embedder, **settings)(pairs)]
 
 
 def test_passages_that_share_words_and_rank_below_are_taken():
@@ -71,6 +72,7 @@ def test_dense_negatives_are_close_and_clearly_below_the_positive():
 def test_each_stream_can_be_switched(tmp_path, monkeypatch):
     embedder = Embedder(cell=[1.0, 0.0], macro=[0.5, 0.5], chart=[0.0, 1.0], near=[0.9, 0.1])
     monkeypatch.setattr("kosparse.adapters.embedder.open_embedder", lambda: embedder)
+    monkeypatch.setenv("KOSPARSE_CACHE", str(tmp_path / "cache"))
     write_records(tmp_path / "kept", [QUERY])
     write_records(tmp_path / "passages", PASSAGES)
 
@@ -83,6 +85,46 @@ def test_each_stream_can_be_switched(tmp_path, monkeypatch):
     assert kinds(dense_per_pair=2) == {"bm25", "dense"}
     assert kinds(per_pair=0, dense_per_pair=2) == {"dense"}
     assert kinds(per_pair=0) == set()
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_mining_that_is_killed_goes_on_with_the_block_it_was_at(tmp_path, monkeypatch, capsys, at):
+    monkeypatch.setenv("KOSPARSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(blocks, "BLOCK", 2)
+    asked = [QUERY, pair("매크로 기록 선택", "macro"), pair("차트 선택", "chart"), pair("셀 선택"), pair("셀 보호")]
+    write_records(tmp_path / "passages", PASSAGES)
+    done = []
+
+    def run(pairs, kill=0, **config):
+        done.clear()
+
+        def once(collection, **limits):
+            mine = bm25_miner(collection, **limits)
+
+            def killed(block):
+                if len(done) + 1 == kill:
+                    raise KeyboardInterrupt
+                done.append([one.query for one in block])
+                return mine(block)
+
+            return killed
+
+        monkeypatch.setattr(step, "bm25_miner", once)
+        write_records(tmp_path / "kept", pairs)
+        step.run(config=config, kept=tmp_path / "kept", passages=tmp_path / "passages", mined=tmp_path / "mined")
+        return (tmp_path / "mined").read_bytes()
+
+    whole = run(asked)
+    assert len(done) == 3 and whole
+    with pytest.raises(KeyboardInterrupt):
+        run(asked, kill=at)
+
+    assert run(asked[::-1]) and len(done) == 3, "other pairs are another mining"
+    assert run(asked, per_pair=1) and len(done) == 3, "so are other settings"
+    capsys.readouterr()
+    assert run(asked) == whole and len(done) == 4 - at
+    assert ("blocks of pairs are mined already" in capsys.readouterr().err) == (at > 1)
+    assert not list((tmp_path / "cache" / "mined").iterdir()), "what is done is not kept"
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
