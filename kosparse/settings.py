@@ -55,6 +55,9 @@ class Settings:
     node_data: str
     """``KOSPARSE_NODE_DATA``: ``s3://bucket/prefix`` where a training on several nodes (``train_sparse.nodes``) finds
     its inputs and leaves its model; emptied when the step ends."""
+    locks: str
+    """``KOSPARSE_LOCKS``: ``s3://bucket/prefix`` of the locks by which one promotion goes on at a time; used where
+    ``S3_ENDPOINT`` is set, empty to lock by names in the registry. The same for all who promote."""
     rank: int
     """``RANK``: which of several processes this is, as torchrun numbers them; 0 writes the outputs."""
     triton: bool
@@ -111,6 +114,7 @@ def settings() -> Settings:
         llm_cache=get("KOSPARSE_LLM_CACHE", "s3://mlpipeline/kosparse/llm-answers"),
         checkpoints=get("KOSPARSE_CHECKPOINTS", "s3://mlpipeline/kosparse/checkpoints"),
         node_data=get("KOSPARSE_NODE_DATA", "s3://mlpipeline/kosparse/node-data"),
+        locks=get("KOSPARSE_LOCKS", "s3://mlpipeline/kosparse/locks"),
         rank=int(get("RANK", "0")),
         triton=get("KOSPARSE_TRITON", "") == "1",
         llm_price_input=_number("LLM_PRICE_INPUT", 0.0, "money per million tokens"),

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from kosparse.adapters.mlflow_rest import MlflowRest, Refused, unreachable
-from kosparse.errors import InputError, ServiceError
+from kosparse.adapters.promotion_lock import promotion_lock
+from kosparse.errors import InputError
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 MEASURED = ("results.json", "per_query.jsonl")
 """Files of ``evaluate`` that every registered version brings along, under ``report/``."""
-
-_LOCK_MINUTES = 15
-_LOCK_SAYS = "A promotion is going on."
-"""The description by which a lock is told from a model somebody registered under its name."""
 
 
 @dataclass(frozen=True)
@@ -105,52 +101,9 @@ class MlflowReview:
         for key, value in tags.items():
             self._post("model-versions/set-tag", name=self.name, version=number, key=key, value=value)
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Be the only one who moves aliases of this model.
-
-        A registered model of a reserved name is the lock: a registry creates a name once.
-
-        Raises:
-            ServiceError: Somebody else holds it; one left over from a crash gives way after 15 minutes.
-            InputError: The lock's name belongs to a registered model.
-        """
-        name = f"{self.name}.promotion-lock"
-        self._take(name)
-        try:
-            yield
-        finally:
-            self._server.delete("registered-models/delete", name=name)
-
-    def _take(self, name: str) -> None:
-        for _ in range(2):
-            try:
-                self._server.post("registered-models/create", name=name, description=_LOCK_SAYS)
-                return
-            except Refused as error:
-                if error.code != "RESOURCE_ALREADY_EXISTS":
-                    raise unreachable(self._server.uri, error) from error
-            if self._age_minutes(name) < _LOCK_MINUTES:
-                break
-            self._server.delete("registered-models/delete", name=name)
-        raise ServiceError(
-            f"another promotion of {self.name} is going on",
-            where=self._server.uri,
-            fix=f"Wait for it. A lock left over from a crash gives way after {_LOCK_MINUTES} minutes.",
-        )
-
-    def _age_minutes(self, name: str) -> float:
-        try:
-            found = self._server.get("registered-models/get", name=name)["registered_model"]
-        except Refused:
-            return float("inf")  # gone in the meantime
-        if found.get("description") != _LOCK_SAYS or found.get("latest_versions"):
-            raise InputError(
-                f"the name {name}, which a promotion locks by, is taken by a registered model",
-                where=self._server.uri,
-                fix="Rename that model in MLflow, then promote again.",
-            )
-        return (time.time() - float(found["creation_timestamp"]) / 1000) / 60
+    def lock(self) -> AbstractContextManager[None]:
+        """Be the only one who moves aliases of this model; errors as for ``promotion_lock``."""
+        return promotion_lock(self.name, self._server)
 
     def _post(self, path: str, **body: Any) -> None:
         try:

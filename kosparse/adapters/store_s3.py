@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +20,19 @@ from kosparse.settings import settings
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 120.0
 _RETRIES = 3
 _AT_ONCE = 8
+_ANOTHER_WAS_FASTER = (409, 412)
+"""Statuses of a conditional write that was not done."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """A small object, read whole."""
+
+    content: bytes
+    etag: str
+    """Names the content; what ``write_if`` compares."""
+    age: float
+    """Seconds since it was written, by the store's clock."""
 
 
 def open_store() -> S3Store:
@@ -38,7 +54,8 @@ class S3Store(ports.ObjectStore):
 
     def __init__(self, endpoint: str, access_key: str, secret_key: str, region: str = "us-east-1") -> None:
         self.endpoint = endpoint
-        self._client = _client(endpoint, access_key, secret_key, region)
+        self._pool = _pool()
+        self._client = _client(endpoint, access_key, secret_key, region, self._pool)
 
     def upload(self, path: Path, bucket: str, key: str) -> None:
         """Put one file."""
@@ -67,6 +84,46 @@ class S3Store(ports.ObjectStore):
                 if error.code in ("NoSuchKey", "NoSuchObject"):
                     return False
                 raise
+        return True
+
+    def read(self, bucket: str, key: str) -> StoredObject | None:
+        """A small object; None when there is none."""
+        from minio.error import S3Error
+
+        with self._told(bucket, key):
+            try:
+                response = self._client.get_object(bucket, key)
+            except S3Error as error:
+                if error.code in ("NoSuchKey", "NoSuchObject"):
+                    return None
+                raise
+            with response:
+                now, written = (parsedate_to_datetime(response.headers[name]) for name in ("Date", "Last-Modified"))
+                return StoredObject(response.read(), response.headers["ETag"], (now - written).total_seconds())
+
+    def write_if(self, bucket: str, key: str, content: bytes, *, etag: str | None) -> bool:
+        """Put a small object only where the stored one is as expected: of several writers at once one succeeds.
+
+        Args:
+            bucket: Where.
+            key: What.
+            content: The new content.
+            etag: Of the object to replace; None where there must be none yet.
+
+        Returns:
+            Whether it was written.
+        """
+        condition = {"If-None-Match": "*"} if etag is None else {"If-Match": etag}
+        with self._told(bucket, key):
+            # The client's own put knows no conditions; an address it has signed takes them.
+            address = self._client.presigned_put_object(bucket, key)
+            response = self._pool.request("PUT", address, body=content, headers=condition)
+        if response.status in _ANOTHER_WAS_FASTER:
+            return False
+        if response.status >= 400:
+            code = re.search(r"<Code>(.*?)</Code>", response.data.decode(errors="replace"))
+            where = f"s3://{bucket}/{key} at {self.endpoint}"
+            raise _explain(code[1] if code else str(response.status), "a conditional write", where)
         return True
 
     def delete(self, bucket: str, key: str) -> None:
@@ -156,19 +213,23 @@ def _all(call: Callable[..., None], arguments: list[tuple[Any, ...]]) -> None:
             future.result()
 
 
-def _client(endpoint: str, access_key: str, secret_key: str, region: str) -> Any:
+def _pool() -> Any:
     import urllib3
+
+    return urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
+        retries=urllib3.Retry(total=_RETRIES, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
+        maxsize=_AT_ONCE,
+    )
+
+
+def _client(endpoint: str, access_key: str, secret_key: str, region: str, pool: Any) -> Any:
     from minio import Minio
 
     address = urlsplit(endpoint)
     try:
         if address.scheme not in ("http", "https") or not address.hostname or address.path.strip("/"):
             raise ValueError("an address such as http://minio-service.kubeflow:9000 is needed")
-        pool = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
-            retries=urllib3.Retry(total=_RETRIES, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
-            maxsize=_AT_ONCE,
-        )
         secure = address.scheme == "https"
         return Minio(address.netloc, access_key, secret_key, secure=secure, region=region, http_client=pool)
     except ValueError as error:

@@ -61,6 +61,20 @@ def test_what_is_not_there_is_an_input_error(store, tmp_path):
 
 
 @pytest.mark.services
+def test_a_conditional_write_replaces_only_what_was_read(store):
+    assert store.read("mlpipeline", "small") is None
+    assert store.write_if("mlpipeline", "small", b"1", etag=None)
+    assert not store.write_if("mlpipeline", "small", b"2", etag=None)
+    first = store.read("mlpipeline", "small")
+    assert first.content == b"1" and 0 <= first.age < 3600
+    assert store.write_if("mlpipeline", "small", b"2", etag=first.etag)
+    assert not store.write_if("mlpipeline", "small", b"3", etag=first.etag)
+    assert store.read("mlpipeline", "small").content == b"2"
+    with pytest.raises(InputError, match="NoSuchBucket"):
+        store.write_if("nowhere", "small", b"1", etag=None)
+
+
+@pytest.mark.services
 @pytest.mark.parametrize("key, secret", [("nobody", "x" * 32), (None, "x" * 32)])
 def test_wrong_credentials_are_told_as_such_without_showing_them(server, key, secret):
     with pytest.raises(ServiceError, match="refuses our credentials") as caught:
