@@ -11,10 +11,13 @@ from kosparse.config import TrainSparseConfig
 from kosparse.corpus.locations import Location
 from kosparse.corpus.units import load_units
 from kosparse.errors import ConfigError, InputError
+from kosparse.jsonl import write_records
+from kosparse.records import Passage
 from kosparse.sparse.closed_form import DenseTeacher
 from kosparse.sparse.fit import fit
 from kosparse.sparse.model import load_sparse_model
 from kosparse.sparse.warm_start import trained_backbone
+from kosparse.steps import prepare_backbone
 from tests.fakes.tiny_training import tiny_training_set, write_tiny_backbone
 
 
@@ -100,23 +103,51 @@ def _backbone_of(model):
     return next(model.glob("document_0_*"))
 
 
-def test_the_step_takes_a_folder_and_says_what_it_took(trained, tmp_path, monkeypatch):
-    from kosparse.jsonl import write_records
-    from kosparse.records import Passage
-    from kosparse.steps import prepare_backbone
+def _prepare(start_from, units, texts, folder):
+    """The step's metrics; it leaves ``folder/backbone``."""
+    write_records(
+        folder / "passages",
+        [Passage(id=f"{n}#0", document_id=str(n), position=0, text=text) for n, text in enumerate(texts)],
+    )
+    write_records(folder / "parallel", [])
+    return prepare_backbone.run(
+        config={"start_from": start_from, "units": units},
+        passages=folder / "passages",
+        parallel=folder / "parallel",
+        backbone=folder / "backbone",
+    )
 
+
+def test_the_step_takes_a_folder_and_says_what_it_took(trained, tmp_path, monkeypatch):
     units, model, texts = trained
     monkeypatch.setenv("KOSPARSE_CACHE", str(tmp_path / "cache"))
-    rows = [Passage(id=f"{n}#0", document_id=str(n), position=0, text=text) for n, text in enumerate(texts)]
-    write_records(tmp_path / "passages", rows)
-    write_records(tmp_path / "parallel", [])
 
-    metrics = prepare_backbone.run(
-        config={"start_from": str(model), "units": units},
-        passages=tmp_path / "passages",
-        parallel=tmp_path / "parallel",
-        backbone=tmp_path / "backbone",
-    )
+    metrics = _prepare(str(model), units, texts, tmp_path)
 
     assert metrics["terms"] == len(load_sparse_model(model).terms) and metrics["unknown"] == 0
     assert json.loads((tmp_path / "backbone" / "backbone.json").read_text(encoding="utf-8"))["units"] == units
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("trained", ["morphemes"], indirect=True)
+def test_the_step_takes_the_champion_of_the_registry(trained, tmp_path, monkeypatch, mlflow_server):
+    from kosparse.adapters.registry_mlflow import MlflowRegistry
+
+    units, model, texts = trained
+    monkeypatch.setenv("KOSPARSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+    monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
+    registry = MlflowRegistry(mlflow_server)
+    registry.register("r-warm", "warm", model, metrics={}, tags={}, artifacts=[], alias="champion")
+
+    metrics = _prepare("models:/warm@champion", units, texts, tmp_path)
+
+    described = json.loads((tmp_path / "backbone" / "backbone.json").read_text(encoding="utf-8"))
+    assert described["source"] == "models:/warm@champion" and metrics["unknown"] == 0
+    for side, ours in (("query_0_MorphemeQuery", "query.safetensors"), ("document_0_MorphemeDocument/encoder", None)):
+        there = model / side / "model.safetensors"
+        here = tmp_path / "backbone" / (ours or "model.safetensors")
+        assert here.read_bytes() == there.read_bytes()
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match="the registry has no such model"):
+        _prepare("models:/warm@challenger", units, texts, tmp_path / "other")
