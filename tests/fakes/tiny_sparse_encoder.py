@@ -16,10 +16,13 @@ TEXTS = (
 )
 
 
-def write_tiny_sparse_encoder(folder: Path, texts: Sequence[str] = TEXTS, family: str = "bert") -> Path:
+def write_tiny_sparse_encoder(
+    folder: Path, texts: Sequence[str] = TEXTS, family: str = "bert", listed: Sequence[str] = ()
+) -> Path:
     """Write a sentence-transformers SparseEncoder folder and return it. Deterministic.
 
-    ``family`` is ``bert`` or ``modernbert``, whose head is wider than the vocabulary, as is common there.
+    ``family`` is ``bert`` or ``modernbert``, whose head is wider than the vocabulary, as is common there. ``listed``
+    are further special tokens, which tokenizers keep as a list.
     """
     import torch
     from sentence_transformers import SparseEncoder
@@ -31,7 +34,7 @@ def write_tiny_sparse_encoder(folder: Path, texts: Sequence[str] = TEXTS, family
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     cut = pre_tokenizers.BertPreTokenizer()
     words, characters = words_and_characters([" ".join(word for word, _ in cut.pre_tokenize_str(t)) for t in texts])
-    pieces = [*special, *words, *characters, *(f"##{character}" for character in characters)]
+    pieces = [*special, *listed, *words, *characters, *(f"##{character}" for character in characters)]
     tokenizer = Tokenizer(models.WordPiece({name: number for number, name in enumerate(pieces)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = cut
     fast = PreTrainedTokenizerFast(
@@ -41,6 +44,7 @@ def write_tiny_sparse_encoder(folder: Path, texts: Sequence[str] = TEXTS, family
         cls_token="[CLS]",
         sep_token="[SEP]",
         mask_token="[MASK]",
+        additional_special_tokens=list(listed),
         model_max_length=64,
     )
     torch.manual_seed(0)

@@ -1,6 +1,7 @@
 import datetime
 import ipaddress
 import json
+import shutil
 
 import pytest
 
@@ -14,7 +15,7 @@ from kosparse.records import Document, Passage
 from kosparse.sparse.pruning import Pruning
 from kosparse.sparse.search import SparseIndex
 from tests.fakes.opensearch_server import FakeOpenSearch
-from tests.fakes.tiny_sparse_encoder import TEXTS, write_tiny_morpheme_encoder
+from tests.fakes.tiny_sparse_encoder import TEXTS, write_tiny_morpheme_encoder, write_tiny_sparse_encoder
 
 INDEX, ALL = "kosparse-docs", Pruning()
 
@@ -30,6 +31,12 @@ def made(tmp_path_factory):
     write_tiny_morpheme_encoder(run / "made").rename(run / "model")
     (run / "synonyms").mkdir()
     (run / "synonyms" / "synonyms.txt").write_text("셀, cell\n", encoding="utf-8")
+    _bundle(run)
+    SparseIndex.open(run / "model", run / "passages.jsonl", run / "index")
+    return run
+
+
+def _bundle(run):
     weights = query_weights(run / "model")
     write_bundle(
         run / "bundle",
@@ -41,15 +48,11 @@ def made(tmp_path_factory):
         example=({"셀": 1.0}, {"셀": 1.0}),
         fusion_weight=0.8,
     )
-    SparseIndex.open(run / "model", run / "passages.jsonl", run / "index")
-    return run
 
 
 @pytest.fixture
 def run(made, tmp_path):
     """A copy that may be changed."""
-    import shutil
-
     return shutil.copytree(made, tmp_path / "run")
 
 
@@ -231,6 +234,23 @@ def test_a_bundle_that_was_changed_by_hand_is_refused(run, cluster):
 def test_a_model_over_morphemes_has_no_ingest_pipeline(made, cluster):
     with pytest.raises(InputError, match="Kiwi"):
         opensearch.apply(made / "bundle", INDEX, "abc")
+
+
+def test_a_model_over_word_pieces_is_named_in_the_ingest_pipeline(made, cluster, tmp_path, capsys):
+    write_tiny_sparse_encoder(tmp_path / "made").rename(tmp_path / "model")
+    shutil.copytree(made / "synonyms", tmp_path / "synonyms")
+    _bundle(tmp_path)
+    command = ["opensearch", "apply", "--bundle", str(tmp_path / "bundle"), "--index", INDEX, "--model-id", "abc"]
+
+    assert main(command) == 0
+    (processor,) = cluster.objects["/_ingest/pipeline/kosparse"]["processors"]
+    assert processor["sparse_encoding"]["model_id"] == "abc"
+    assert processor["sparse_encoding"]["field_map"] == {"text": "sparse"}
+
+    cluster.changes.clear()
+    assert main(command) == 0 and cluster.changes == [], "the same again changes nothing"
+    assert main([*command[:-1], "def"]) == 0 and cluster.changes == ["PUT /_ingest/pipeline/kosparse"]
+    assert "ingest pipeline" in capsys.readouterr().out
 
 
 def test_a_query_of_unknown_parts_is_told(made, cluster):

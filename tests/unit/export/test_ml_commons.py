@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from kosparse.errors import InputError
 from kosparse.export.hashing import file_hash
 from kosparse.export.ml_commons import WEIGHTLESS, write_ml_commons
 from kosparse.export.query_weights import query_weights
+from tests.data.make_corpus import write
 from tests.fakes.tiny_sparse_encoder import TEXTS, write_tiny_morpheme_encoder, write_tiny_sparse_encoder
 
 QUERIES = ("셀 보호", "표 메뉴", "파일을 인쇄", "protect cells")
@@ -63,6 +65,7 @@ def _close(found, expected):
 
 
 def _scores(queries, documents):
+    queries, documents = [dict(each) for each in queries], [dict(each) for each in documents]
     return np.array([[sum(q * d.get(t, 0.0) for t, q in query.items()) for d in documents] for query in queries])
 
 
@@ -90,6 +93,67 @@ def test_four_ways_give_the_same_weights_and_the_same_ranking(exported):
         for found, expected in zip([*found_queries, *found_documents], [*queries, *documents], strict=True):
             _close(found, expected)
         assert (np.argsort(-_scores(found_queries, found_documents), axis=1, kind="stable") == order).all()
+
+
+def test_four_ways_rank_the_evaluation_queries_of_a_collection_alike(tmp_path):
+    """The fourth, the pyfunc, loads the model itself, as MLflow has it do."""
+    from sentence_transformers import SparseEncoder
+
+    from kosparse.adapters.pyfunc_model import SparseEncoderModel
+
+    corpus = write(tmp_path / "corpus")
+    texts, asked = (_texts(corpus / f"{name}.jsonl") for name in ("corpus", "queries"))
+    model = write_tiny_sparse_encoder(tmp_path, [*texts, *asked])
+    write_ml_commons(tmp_path / "zips", model, query_weights(model), name="tiny")
+    plain, inside = SparseEncoder(str(model), device="cpu"), InCluster(tmp_path / "zips")
+    loaded = SparseEncoderModel()
+    loaded.load_context(SimpleNamespace(artifacts={"sparse_encoder": str(model)}))
+
+    def pyfunc(kind, rows):
+        return list(loaded.predict(None, pd.DataFrame({"text": rows}), {"kind": kind})["weights"])
+
+    scores = _scores(plain.decode(plain.encode_query(asked)), plain.decode(plain.encode_document(texts)))
+    assert scores.shape == (40, 40) and (scores > 0).any(axis=1).all()
+    scripted = [inside.document(text) for text in texts]
+    for queries, documents in (
+        (plain.decode(plain.encode_query(asked)), scripted),
+        ([inside.query(text) for text in asked], scripted),
+        (pyfunc("query", asked), pyfunc("document", texts)),
+    ):
+        found = _scores(queries, documents)
+        assert np.abs(found - scores).max() < 1e-3
+        # What is nearer than rounding may change places: nobody is overtaken by more than that.
+        order = np.argsort(-found, axis=1, kind="stable")
+        assert (np.diff(np.take_along_axis(scores, order, axis=1), axis=1) < 2e-4).all()
+        assert (order[:, 0] == scores.argmax(axis=1)).all()
+
+
+def _texts(path):
+    return [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_special_tokens_kept_as_a_list_weigh_nothing(tmp_path):
+    listed = ("[KO]", "[EN]")
+    model = write_tiny_sparse_encoder(tmp_path, listed=listed)
+    settings = json.loads(next(model.rglob("tokenizer_config.json")).read_text(encoding="utf-8"))
+    assert list(listed) in settings.values(), "the tokenizer names them as a list"
+
+    write_ml_commons(tmp_path / "zips", model, query_weights(model), name="tiny")
+
+    inside = InCluster(tmp_path / "zips")
+    assert set(inside.idf).isdisjoint({*listed, "[CLS]", "[PAD]"})
+    text = f"[KO] {TEXTS[0]}"
+    ids = inside.tokenizer.encode(text).ids
+    inputs = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, len(ids)).long()}
+    weights = inside.network(inputs)["output"][0]
+    places = [inside.tokenizer.token_to_id(token) for token in (*listed, "[CLS]", "[PAD]")]
+    assert places[0] in ids and not weights[places].any() and weights.any()
+    assert "[KO]" not in inside.query(text)
+
+
+def test_attention_is_written_out_as_opensearchs_runtime_needs_it(exported):
+    graph = str(InCluster(exported[1]).network.inlined_graph)
+    assert "aten::softmax" in graph and "scaled_dot_product_attention" not in graph
 
 
 def test_texts_of_a_batch_weigh_what_they_weigh_alone(exported):
