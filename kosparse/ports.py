@@ -162,6 +162,18 @@ class ModelVersion:
 
 
 @dataclass(frozen=True)
+class DatasetLink:
+    """A dataset that a model version comes from."""
+
+    name: str
+    sha256: str
+    """Of its content."""
+    role: Literal["training", "evaluation"]
+    counts: Mapping[str, int]
+    """How much is in it, by what is counted."""
+
+
+@dataclass(frozen=True)
 class CurvePoint:
     """Numbers of a step that is still running."""
 
@@ -215,6 +227,7 @@ class Registry(Protocol):
         tags: Mapping[str, str],
         artifacts: Sequence[Path],
         alias: str,
+        datasets: Sequence[DatasetLink] = (),
     ) -> ModelVersion:
         """Log the model folder, register a version and point ``alias`` at it."""
         ...

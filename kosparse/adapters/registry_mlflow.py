@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import tempfile
@@ -16,7 +17,7 @@ from kosparse.adapters.mlflow_rest import shown, unreachable
 from kosparse.adapters.package_source import copy_source
 from kosparse.adapters.tracking_mlflow import RUN_TAG, MlflowTracker, metric_name, quoted
 from kosparse.errors import InputError
-from kosparse.ports import ModelVersion
+from kosparse.ports import DatasetLink, ModelVersion
 
 MODEL_TAG = "kosparse.model_sha256"
 
@@ -35,6 +36,8 @@ _ARTIFACT = "sparse_encoder"
 _PYFUNC = Path(__file__).parent / "pyfunc_model.py"
 _REQUIREMENTS = ("mlflow", "sentence-transformers", "transformers", "torch", "safetensors", "numpy", "pandas", "scipy")
 _PACKAGE_REQUIREMENTS = ("kiwipiepy", "pydantic", "tokenizers")
+_LONGEST_DIGEST = 36
+"""Characters MLflow keeps of a dataset's digest."""
 _PICKLES = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".joblib")
 
 
@@ -65,12 +68,14 @@ class MlflowRegistry:
         tags: Mapping[str, str],
         artifacts: Sequence[Path],
         alias: str,
+        datasets: Sequence[DatasetLink] = (),
         description: str = "",
     ) -> ModelVersion:
         """Log the model folder as a pyfunc, register a version and point ``alias`` at it.
 
         The same model of the same run (tags ``kosparse.run_id`` and ``kosparse.model_sha256``) is
-        registered once: asked again, its version is returned and the alias set again.
+        registered once: asked again, its version is returned and the alias set again. The datasets are inputs
+        of the run, and the metrics are said to be measured on the one for evaluation.
 
         Raises:
             InputError: The folder holds pickled weights, or the name belongs to models of another kind.
@@ -83,7 +88,10 @@ class MlflowRegistry:
             if number is None:
                 for path in artifacts:
                     self._client.log_artifact(parent, str(path), "report")
-                model_uri = self._log_model(parent, model_folder, metrics)
+                self._link(parent, datasets)
+                model_uri, model_id = self._log_model(parent, model_folder)
+                measured_on = next((each for each in datasets if each.role == "evaluation"), None)
+                self._log_metrics(parent, metrics, model_id, measured_on)
                 number = self._new_version(name, model_uri, parent, tags, description)
             self._client.set_registered_model_alias(name, alias, number)
             return ModelVersion(name, number, alias, f"{self.uri.rstrip('/')}/#/models/{name}/versions/{number}")
@@ -125,7 +133,20 @@ class MlflowRegistry:
             mlflow.set_registry_uri(self.uri)
             return Path(mlflow.pyfunc.get_model_dependencies(model_uri)).read_text(encoding="utf-8")
 
-    def _log_model(self, parent: str, folder: Path, metrics: Mapping[str, float]) -> str:
+    def _link(self, parent: str, datasets: Sequence[DatasetLink]) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        found = []
+        for each in datasets:
+            # The server keeps one dataset for all runs with its name and digest: nothing of this run belongs into it.
+            source = json.dumps({"tags": {"kosparse.sha256": each.sha256}})
+            dataset = Dataset(each.name, _digest(each), "code", source, profile=json.dumps(dict(each.counts)))
+            found.append(DatasetInput(dataset, [InputTag("mlflow.data.context", each.role)]))
+        if found:
+            self._client.log_inputs(parent, found)
+
+    def _log_model(self, parent: str, folder: Path) -> tuple[str, str | None]:
+        """Address and id of the pyfunc logged with the run."""
         import mlflow
         import pandas as pd
 
@@ -146,15 +167,17 @@ class MlflowRegistry:
             )
         # Leaving the block closed the run, but the pipeline goes on.
         self._client.update_run(parent, status="RUNNING")
-        self._log_metrics(parent, metrics, logged.model_id)
-        return str(logged.model_uri)
+        return str(logged.model_uri), logged.model_id
 
-    def _log_metrics(self, mlflow_id: str, metrics: Mapping[str, float], model_id: str | None) -> None:
+    def _log_metrics(
+        self, mlflow_id: str, metrics: Mapping[str, float], model_id: str | None, measured_on: DatasetLink | None
+    ) -> None:
         from mlflow.entities import Metric
 
+        name, digest = (measured_on.name, _digest(measured_on)) if measured_on else (None, None)
         now = int(time.time() * 1000)
         finite = {metric_name(key): float(value) for key, value in metrics.items() if math.isfinite(value)}
-        rows = [Metric(key, value, now, 0, model_id=model_id) for key, value in finite.items()]
+        rows = [Metric(key, value, now, 0, model_id, name, digest) for key, value in finite.items()]
         if rows:
             self._client.log_batch(mlflow_id, metrics=rows)
 
@@ -221,6 +244,10 @@ def refuse_pickles(folder: Path) -> None:
             where=str(folder),
             fix="Save the weights as safetensors.",
         )
+
+
+def _digest(dataset: DatasetLink) -> str:
+    return dataset.sha256[:_LONGEST_DIGEST]
 
 
 def _signature() -> Any:

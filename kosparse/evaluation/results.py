@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -181,6 +183,12 @@ def read_results(folder: Path) -> Results:
         return Results.model_validate(read_json(path))
     except ValueError as error:
         raise InputError(f"not results of evaluate: {error}", where=str(path), fix="Run evaluate again.") from error
+
+
+def judgements_hash(rows: Iterable[QueryResult]) -> str:
+    """The SHA-256 of what was measured on: queries with their ids and judgements, in any order."""
+    judged = sorted((row.query_id, row.query, sorted(row.relevant.items())) for row in rows)
+    return hashlib.sha256(json.dumps(judged, ensure_ascii=False).encode()).hexdigest()
 
 
 def _array(values: Mapping[str, float]) -> np.ndarray:

@@ -10,10 +10,10 @@ from typing import Any
 
 from kosparse import progress
 from kosparse.config import RegisterModelConfig
-from kosparse.evaluation.results import Results, read_results
+from kosparse.evaluation.results import QueryResult, Results, judgements_hash, read_results
 from kosparse.export.hashing import folder_hash
-from kosparse.jsonl import read_json, write_json
-from kosparse.ports import ModelVersion
+from kosparse.jsonl import read_json, read_records, write_json
+from kosparse.ports import DatasetLink, ModelVersion
 from kosparse.settings import Settings, settings
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 
@@ -57,6 +57,7 @@ def run(
             tags=tags,
             artifacts=[*_copies(named, Path(folder)), results / "results.json", results / "per_query.jsonl"],
             alias=config.alias,
+            datasets=datasets(found, said, results),
             description=_description(found),
         )
     _write(registration, version, tags)
@@ -87,6 +88,18 @@ def lineage(found: Results, said: dict[str, Any], current: Settings, model_sha25
         "kosparse.image_digest": current.image_digest,
     }
     return {name: str(value) for name, value in tags.items() if value}
+
+
+def datasets(found: Results, said: Mapping[str, Any], results: Path) -> list[DatasetLink]:
+    """What the model was trained for and measured on: the collection, and the evaluated queries with judgements."""
+    corpus = said.get("corpus", {})
+    counts = {name: int(corpus[name]) for name in ("documents", "passages") if corpus.get(name)}
+    judged = judgements_hash(read_records(results / "per_query.jsonl", QueryResult))
+    measured = {"queries": found.queries, "judgements": found.qrels, "documents": found.documents}
+    links = [DatasetLink(f"evaluation ({found.judgements}, {found.split})", judged, "evaluation", measured)]
+    if corpus.get("sha256"):
+        links.insert(0, DatasetLink("corpus", str(corpus["sha256"]), "training", counts))
+    return links
 
 
 def _metrics(found: Results) -> dict[str, float]:

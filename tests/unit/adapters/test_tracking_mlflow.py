@@ -1,18 +1,22 @@
 """Runs and the registry against a real MLflow server."""
 
+import json
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
-from kosparse.adapters.registry_mlflow import MODEL_TAG, MlflowRegistry
+from kosparse.adapters.registry_mlflow import _PICKLES, MODEL_TAG, MlflowRegistry
 from kosparse.adapters.tracking_mlflow import RUN_TAG, MlflowTracker
 from kosparse.errors import InputError, ServiceError
-from kosparse.ports import CurvePoint
+from kosparse.ports import CurvePoint, DatasetLink
 from tests.fakes.tiny_sparse_encoder import write_tiny_morpheme_encoder, write_tiny_sparse_encoder
 
 pytestmark = pytest.mark.services
 
+CORPUS = DatasetLink("corpus", "c" * 64, "training", {"documents": 4})
+JUDGED = DatasetLink("evaluation (real, test)", "e" * 64, "evaluation", {"queries": 3})
 TAGS = {MODEL_TAG: "abc", "validation_status": "pending"}
 
 
@@ -47,6 +51,7 @@ def _register(server, model, run_id, report, **changes):
         "tags": TAGS,
         "artifacts": [report],
         "alias": "challenger",
+        "datasets": [CORPUS, JUDGED],
     }
     return MlflowRegistry(server).register(run_id, "kosparse", model, **{**arguments, **changes})
 
@@ -152,6 +157,43 @@ def test_a_model_is_registered_once_per_run_with_lineage_report_and_alias(server
     assert parent.data.metrics["sparse.ndcg_at_10"] == 0.6 and "undefined" not in parent.data.metrics
     assert parent.info.status == "RUNNING"  # the pipeline goes on after registration
     assert [each.path for each in client.list_artifacts(parent.info.run_id, "report")] == ["report/report.html"]
+
+
+def test_a_version_is_linked_to_the_corpus_and_to_what_it_was_measured_on(server, client, model, report):
+    import mlflow
+
+    version = _register(server, model, "r-linked", report)
+    run = client.get_run(client.get_model_version("kosparse", version.version).run_id)
+
+    linked = {each.dataset.name: each for each in run.inputs.dataset_inputs}
+    assert set(linked) == {CORPUS.name, JUDGED.name}
+    for link in (CORPUS, JUDGED):
+        found = linked[link.name]
+        assert {tag.key: tag.value for tag in found.tags} == {"mlflow.data.context": link.role}
+        assert json.loads(found.dataset.profile) == link.counts and link.sha256.startswith(found.dataset.digest)
+        assert mlflow.data.get_source(found.dataset).to_dict()["tags"] == {"kosparse.sha256": link.sha256}
+    (logged,) = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
+    (measured,) = logged.metrics
+    assert (measured.key, measured.dataset_name) == ("sparse.ndcg_at_10", JUDGED.name)
+
+
+def test_what_is_logged_has_an_input_example_and_no_pickle(server, model, report, tmp_path):
+    import mlflow
+
+    version = _register(server, model, "r-files", report)
+    mlflow.set_tracking_uri(server)
+    mlflow.set_registry_uri(server)
+    address = f"models:/kosparse/{version.version}"
+    folder = Path(mlflow.artifacts.download_artifacts(address, dst_path=str(tmp_path / "got")))
+
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".safetensors" for path in files) and (folder / "pyfunc_model.py").is_file()
+    pickled = [path.name for path in files if path.suffix in _PICKLES or path.read_bytes()[:1] == b"\x80"]
+    assert not pickled, "loading a pickle runs code"
+    found = mlflow.models.Model.load(str(folder))
+    assert found.signature is not None and found.signature.inputs.input_names() == ["text"]
+    assert found.load_input_example(str(folder)).to_dict("list") == {"text": ["셀 보호를 설정합니다."]}
+    assert found.load_input_example_params(str(folder)) == {"kind": "query"}
 
 
 def test_another_run_or_another_model_is_another_version(server, model, report):

@@ -41,6 +41,12 @@ def test_after_an_outage_a_run_is_registered_once_and_nothing_of_it_is_lost(run,
     assert told[0] == told[1] and (told[0]["name"], told[0]["version"]) == ("again", "1")
     versions = MlflowRest(mlflow_server).get("model-versions/search", filter="name='again'")["model_versions"]
     assert len(versions) == 1 and folder_hash(run) == before
+    inputs = MlflowRest(mlflow_server).get("runs/get", run_id=versions[0]["run_id"])["run"]["inputs"]["dataset_inputs"]
+    found = {row["dataset"]["name"]: json.loads(row["dataset"]["profile"]) for row in inputs}
+    assert found == {
+        "corpus": {"documents": 4, "passages": 4},
+        "evaluation (real, test)": {"queries": 3, "judgements": 3, "documents": 4},
+    }
 
 
 def test_without_a_registry_it_says_which_variable(run, capsys):
