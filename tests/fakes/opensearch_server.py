@@ -42,6 +42,8 @@ class FakeOpenSearch:
         """Templates and pipelines by path."""
         self.indices: dict[str, dict[str, Any]] = {}
         self.rows: dict[str, dict[str, Any]] = {}
+        self.models: dict[str, tuple[dict[str, Any], bytes]] = {}
+        """What each model was registered with, and its zip."""
         self.changes: list[str] = []
         """``METHOD path`` of every request that changed something."""
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -68,6 +70,8 @@ class FakeOpenSearch:
             return self._object(method, path, parts, body)
         if parts[-1] == "scroll":
             return 200, {"_scroll_id": "1", "hits": {"hits": []}} if method == "POST" else {}
+        if parts[:3] == ["_plugins", "_ml", "models"]:
+            return self._model(parts[3:], body)
         if parts[0] == "_plugins":
             self.changes.append(f"{method} {path}")
             return 200, {}
@@ -83,6 +87,16 @@ class FakeOpenSearch:
         if parts[0] == "_index_template":
             return 200, {"index_templates": [{"name": parts[-1], "index_template": self.objects[path]}]}
         return 200, {parts[-1]: self.objects[path]}
+
+    def _model(self, parts: list[str], body: Any) -> tuple[int, Any]:
+        if parts == ["meta"]:
+            name = f"model-{len(self.models)}"
+            self.models[name] = (body, b"")
+            return 200, {"model_id": name, "status": "CREATED"}
+        name, _, _number = parts
+        settings, content = self.models[name]
+        self.models[name] = (settings, content + body)
+        return 200, {"status": "Uploaded"}
 
     def _of_index(self, method: str, parts: list[str], query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
         name, action = ("", parts[0]) if parts[0].startswith("_") else (parts[0], parts[-1])
@@ -162,19 +176,23 @@ def _fault(kind: str, reason: str) -> tuple[int, Any]:
     return 400, {"error": {"type": kind, "reason": reason, "root_cause": [{"reason": reason}]}, "status": 400}
 
 
+def _body(path: str, sent: bytes) -> Any:
+    if "/chunk/" in path:
+        return sent
+    return [json.loads(line) for line in sent.splitlines()] if "_bulk" in path else json.loads(sent or b"{}")
+
+
 def _handler(server: FakeOpenSearch) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def _serve(self) -> None:
-            text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             wanted = "Basic " + base64.b64encode(f"admin:{server.password}".encode()).decode()
             if server.password and self.headers.get("Authorization") != wanted:
                 return self._send(401, "Unauthorized")
             address = urlsplit(self.path)
-            body = (
-                [json.loads(line) for line in text.splitlines()] if "_bulk" in self.path else json.loads(text or "{}")
-            )
+            body = _body(self.path, sent)
             try:
                 self._send(*server.answer(self.command, address.path, parse_qs(address.query), body))
             except ConnectionResetError:

@@ -1,5 +1,6 @@
 """Four ways to the same weights: sentence-transformers, TorchScript, exported tokenizer with IDF, and the pyfunc."""
 
+import hashlib
 import json
 import zipfile
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from kosparse.export.hashing import file_hash
 from kosparse.export.ml_commons import WEIGHTLESS, write_ml_commons
 from kosparse.export.query_weights import query_weights
 from tests.data.make_corpus import write
+from tests.fakes.opensearch_server import FakeOpenSearch
 from tests.fakes.tiny_sparse_encoder import TEXTS, write_tiny_morpheme_encoder, write_tiny_sparse_encoder
 
 QUERIES = ("셀 보호", "표 메뉴", "파일을 인쇄", "protect cells")
@@ -154,6 +156,22 @@ def test_special_tokens_kept_as_a_list_weigh_nothing(tmp_path):
 def test_attention_is_written_out_as_opensearchs_runtime_needs_it(exported):
     graph = str(InCluster(exported[1]).network.inlined_graph)
     assert "aten::softmax" in graph and "scaled_dot_product_attention" not in graph
+
+
+def test_opensearchs_own_client_registers_the_zips(exported):
+    """Runs where opensearch-py-ml is installed, which wants an older pandas than we lock."""
+    ml = pytest.importorskip("opensearch_py_ml.ml_commons")
+    from opensearchpy import OpenSearch
+
+    with FakeOpenSearch() as cluster:
+        client = ml.MLCommonClient(OpenSearch(cluster.url))
+        for stem in ("sparse_encoder", "query_tokenizer"):
+            archive, settings = exported[1] / f"{stem}.zip", exported[1] / f"{stem}.json"
+            name = client.register_model(str(archive), str(settings), deploy_model=False)
+            told, content = cluster.models[name]
+            assert content == archive.read_bytes()
+            assert told["model_content_hash_value"] == hashlib.sha256(content).hexdigest()
+            assert told["model_content_size_in_bytes"] == len(content) and told["total_chunks"] == 1
 
 
 def test_texts_of_a_batch_weigh_what_they_weigh_alone(exported):
