@@ -21,6 +21,8 @@ from kosparse.corpus.text import hangul_share, has_control_characters, normalise
 from kosparse.errors import InputError
 from kosparse.records import Document, Reject
 
+WHERE = "id"
+"""Under which ``Seen`` knows the row of each document."""
 _SHOWN_CHARACTERS = 200
 _KOREAN_DATE = re.compile(r"(\d{4})\s*[./년-]\s*(\d{1,2})\s*[./월-]\s*(\d{1,2})(?!\d)")
 
@@ -61,7 +63,7 @@ class Cleaned:
                 continue
             try:
                 document = to_document(self._mended(row, where), self.config)
-                if first := self.seen.note("id", document.id, where):
+                if first := self.seen.note(WHERE, document.id, where):
                     reason = "duplicate_text" if self.reading.made_ids else "duplicate_id"
                     raise BadRowError(reason, f"first seen at {first}")
             except BadRowError as bad:

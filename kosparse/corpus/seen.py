@@ -51,9 +51,9 @@ class Seen:
             return None
         return self._find(hashed)
 
-    def has(self, kind: str, key: str) -> bool:
-        """Whether a key was noted."""
-        return self._find(_hash(kind, key)) is not None
+    def noted(self, kind: str, key: str) -> str | None:
+        """What was noted with a key; None when it was not."""
+        return self._find(_hash(kind, key))
 
     def all(self, kind: str) -> Container[str]:
         """The keys of a kind, as something to ask ``key in`` of."""
@@ -81,7 +81,7 @@ class _Noted(Container[str]):
         self._seen, self._kind = seen, kind
 
     def __contains__(self, key: object) -> bool:
-        return self._seen.has(self._kind, str(key))
+        return self._seen.noted(self._kind, str(key)) is not None
 
 
 def _hash(kind: str, key: str) -> bytes:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kosparse.config import IngestCorpusConfig
+from kosparse.corpus.cleaning import WHERE
 from kosparse.corpus.duplicates import Duplicate, Duplicates
 from kosparse.corpus.personal_data import personal_data
 from kosparse.corpus.readers import STAGE
@@ -95,7 +96,14 @@ def collection_hash(documents: Iterable[Document]) -> str:
 
 
 class Inspection:
-    """Flags, or leaves out, what repeats an earlier document or holds personal data; counts the rest."""
+    """Flags, or leaves out, what repeats an earlier document or holds personal data; counts the rest.
+
+    Args:
+        config: What to leave out.
+        seen: Knows the row of each document (``cleaning.WHERE``).
+        rejects: Take what is left out, with its row and id.
+        flags: Take what is kept all the same.
+    """
 
     def __init__(self, config: IngestCorpusConfig, seen: Seen, rejects: Rejects, flags: RecordLog) -> None:
         self.summary = Summary()
@@ -119,13 +127,16 @@ class Inspection:
         dropped = {"flag": (), "drop_exact": ("duplicate",), "drop": ("duplicate", "near_duplicate")}
         if found and found.kind in dropped[self._config.duplicates]:
             reason = "duplicate_text" if found.kind == "duplicate" else "near_duplicate"
-            self._rejects.add(Reject(stage=STAGE, reason=reason, detail=_repeats(found), where=document.id))
+            self._drop(document, reason, _repeats(found))
             return True
         if personal and self._config.personal_data == "drop":
-            kinds = ", ".join(personal)
-            self._rejects.add(Reject(stage=STAGE, reason="personal_data", detail=kinds, where=document.id))
+            self._drop(document, "personal_data", ", ".join(personal))
             return True
         return False
+
+    def _drop(self, document: Document, reason: str, detail: str) -> None:
+        where = self._seen.noted(WHERE, document.id) or ""
+        self._rejects.add(Reject(stage=STAGE, reason=reason, detail=detail, where=where, row={"_id": document.id}))
 
     def _flag(self, document: Document, found: Duplicate | None, personal: list[str]) -> None:
         if found:

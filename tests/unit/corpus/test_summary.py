@@ -1,6 +1,7 @@
 import pytest
 
 from kosparse.config import IngestCorpusConfig
+from kosparse.corpus.cleaning import WHERE
 from kosparse.corpus.record_log import RecordLog, Rejects
 from kosparse.corpus.seen import Seen
 from kosparse.corpus.summary import KEPT, Inspection, Summary
@@ -23,6 +24,8 @@ def inspect(tmp_path):
         seen = Seen(tmp_path / "seen.sqlite")
         with Rejects(tmp_path / "rejects") as rejects, RecordLog(tmp_path / "flags") as flags:
             inspection = Inspection(IngestCorpusConfig(**config), seen, rejects, flags)
+            for number, document in enumerate(documents, start=1):
+                seen.note(WHERE, document.id, f"my.jsonl:{number}")
             kept = [document.id for document in inspection.watch(documents)]
         assert all(key in seen.all(KEPT) for key in kept) and "nobody" not in seen.all(KEPT)
         flagged = [(flag.document_id, flag.kind, flag.detail) for flag in read_records(tmp_path / "flags", Flag)]
@@ -60,7 +63,15 @@ def test_duplicates_are_left_out_with_a_reason_where_the_config_says_so(inspect)
     documents = [Document(id=name, text=LONG) for name in "ab"]
     kept, flagged, summary, rejects = inspect(*documents, duplicates="drop_exact")
     assert kept == ["a"] and flagged == [] and summary["documents"] == 1
-    assert [(reject.where, reject.reason, reject.detail) for reject in rejects] == [("b", "duplicate_text", "a (1.00)")]
+    assert [(reject.where, reject.reason, reject.detail, reject.row) for reject in rejects] == [
+        ("my.jsonl:2", "duplicate_text", "a (1.00)", {"_id": "b"})
+    ]
+
+
+def test_near_duplicates_are_left_out_with_their_line_too(inspect):
+    other = LONG * 2 + LONG.replace("도구", "파일")
+    kept, _, _, (reject,) = inspect(Document(id="a", text=LONG * 3), Document(id="b", text=other), duplicates="drop")
+    assert kept == ["a"] and (reject.where, reject.reason) == ("my.jsonl:2", "near_duplicate")
 
 
 def test_personal_data_is_flagged_or_left_out(inspect, tmp_path):
@@ -70,7 +81,8 @@ def test_personal_data_is_flagged_or_left_out(inspect, tmp_path):
     assert summary["personal_data"] == {"phone": 1, "email": 1}
     (tmp_path / "seen.sqlite").unlink()
     kept, _, _, rejects = inspect(caller, personal_data="drop")
-    assert kept == [] and rejects[0].reason == "personal_data"
+    assert kept == [] and (rejects[0].where, rejects[0].reason) == ("my.jsonl:1", "personal_data")
+    assert rejects[0].row == {"_id": "c"}  # not the data themselves
 
 
 def test_months_lengths_and_scripts_are_counted():

@@ -78,6 +78,13 @@ def test_duplicate_ids(ingest):
     assert reject.detail.endswith("my.jsonl:4") and reject.where.endswith("my.jsonl:31")
 
 
+def test_what_the_settings_leave_out_is_named_by_its_line(ingest):
+    again = json.dumps({"_id": "x", "text": f"{TEXT} 3번!"}, ensure_ascii=False)
+    assert one_reject(ingest, "duplicate_text", GOOD + again, duplicates="drop").where.endswith("my.jsonl:31")
+    caller = json.dumps({"_id": "x", "text": f"{TEXT} 문의 010-1234-5678"}, ensure_ascii=False)
+    assert one_reject(ingest, "personal_data", GOOD + caller, personal_data="drop").where.endswith("my.jsonl:31")
+
+
 def test_ids_with_slashes_and_dots_are_names_not_paths(ingest, tmp_path):
     row = json.dumps({"_id": "../../etc/passwd", "text": TEXT})
     documents, rejects = ingest(row)
