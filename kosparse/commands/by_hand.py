@@ -20,6 +20,7 @@ from kosparse.config.describe import settings_of
 from kosparse.errors import ConfigError, InputError
 from kosparse.export.hashing import file_hash, folder_hash
 from kosparse.jsonl import read_json, write_json
+from kosparse.steps.inputs import no_corpus
 from kosparse.steps.runtime import Step
 
 
@@ -101,10 +102,17 @@ def read_config(path: Path | None, settings: Sequence[str]) -> dict[str, Any]:
 def _check(step: Step, config: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, Any]:
     """The whole config, if the step could run."""
     checked = step.config_type.parse(config, step=step.name)
-    missing = [given for given in step.inputs if not Path(options[given]).exists()]
+    if "corpus" in step.params and not options["corpus"]:
+        raise no_corpus()
+    missing = [given for given in (*step.params, *step.inputs) if not _is_there(options[given])]
     if missing:
         raise InputError(f"these inputs do not exist: {', '.join(missing)}", where=step.name, fix="Check the paths.")
     return checked.model_dump(mode="json")
+
+
+def _is_there(address: str) -> bool:
+    """Whether a file or folder exists; one of the object store may, and none given is none missing."""
+    return not address or address.startswith("s3://") or Path(address).exists()
 
 
 def _print(values: Mapping[str, Any], *, as_json: bool) -> None:

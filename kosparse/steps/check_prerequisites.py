@@ -14,6 +14,7 @@ from kosparse.config import CheckPrerequisitesConfig
 from kosparse.errors import InputError, ResourceError, ServiceError
 from kosparse.jsonl import write_json
 from kosparse.settings import Settings, settings
+from kosparse.steps.inputs import no_corpus
 from kosparse.steps.runtime import Metrics, OutPath, step
 
 _REPORTED_PACKAGES = ("torch", "transformers", "sentence-transformers", "kiwipiepy", "mlflow-skinny", "minio", "kfp")
@@ -51,6 +52,8 @@ def run(config: CheckPrerequisitesConfig, *, corpus: str, prerequisites: OutPath
 
 
 def _check_corpus(corpus: str) -> None:
+    if not corpus:
+        raise no_corpus()
     if corpus.startswith("s3://") or Path(corpus).exists():
         return
     raise InputError(

@@ -22,10 +22,9 @@ from kosparse.corpus.record_log import RecordLog, Rejects
 from kosparse.corpus.seen import Seen
 from kosparse.corpus.summary import KEPT, Inspection
 from kosparse.corpus.text import query_key
-from kosparse.errors import InputError
 from kosparse.jsonl import read_records, write_json, write_lines, write_records
 from kosparse.records import AlignedText, Document, LoggedQuery, Reject
-from kosparse.steps.inputs import bring
+from kosparse.steps.inputs import bring, no_corpus
 from kosparse.steps.runtime import Metrics, OutPath, step
 
 
@@ -55,7 +54,7 @@ def run(
         InputError: Nothing usable, or more than ``max_bad_share`` of the rows are bad.
     """
     if not corpus:
-        raise InputError("no corpus was given", where="corpus", fix="make run CORPUS=my.jsonl")
+        raise no_corpus()
     with tempfile.TemporaryDirectory(prefix="kosparse-corpus-") as folder, Rejects(rejects) as left_out:
         here = Path(folder)
         seen = Seen(here / "seen.sqlite")

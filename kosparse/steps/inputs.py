@@ -35,6 +35,11 @@ def bring(address: str, folder: Path) -> Location:
     return Location(folder, address)
 
 
+def no_corpus() -> InputError:
+    """What to say where a collection is needed and none is named."""
+    return InputError("no corpus was given", where="corpus", fix="make run CORPUS=my.jsonl")
+
+
 @contextmanager
 def brought(address: str) -> Iterator[Path | None]:
     """The file behind an address for as long as it is read; None for no address."""

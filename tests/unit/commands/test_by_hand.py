@@ -45,6 +45,14 @@ def test_a_dry_run_checks_and_writes_nothing(by_hand, tmp_path):
     assert status == 2 and "max_docs" in err and "max_documents" in err
 
 
+def test_a_dry_run_misses_a_corpus_that_is_not_there_or_not_named(by_hand, tmp_path):
+    status, _, err = by_hand("--dry-run", f"--corpus={tmp_path}/none.jsonl", f"--query_log={tmp_path}/none.txt")
+    assert status == 2 and "these inputs do not exist: corpus, query_log" in err
+    status, _, err = by_hand("--dry-run", "--corpus=")
+    assert status == 2 and "no corpus was given" in err
+    assert by_hand("--dry-run", "--corpus=s3://corpus/mine/")[0] == 0  # no service is asked
+
+
 def test_a_resumed_step_runs_again_only_when_something_changed(by_hand):
     def started():
         return by_hand.events.read_text(encoding="utf-8").count('"started"')
