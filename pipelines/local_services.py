@@ -7,7 +7,6 @@ that was kept, until Ctrl-C; followed by a command (``make review``), for as lon
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
+from kosparse.commands.run_folder import hold
 from kosparse.config import ServeLlmConfig
 from kosparse.errors import KosparseError, ResourceError, ServiceError
 from kosparse.settings import settings
@@ -37,13 +37,10 @@ def single_run(home: Path) -> Iterator[None]:
         ResourceError: Another run holds it.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with open(home / "lock", "w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ResourceError(
-                "another run is using this folder", where=str(home), fix="Wait for it, or run in another clone."
-            ) from error
+    taken = ResourceError(
+        "another run is using this folder", where=str(home), fix="Wait for it, or run in another clone."
+    )
+    with hold(home / "lock", taken):
         yield
 
 

@@ -13,15 +13,16 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from kosparse import progress
-from kosparse.commands.run_folder import link_outputs, point_latest, task_folder
+from kosparse.commands.run_folder import hold, link_outputs, point_latest, task_folder
 from kosparse.commands.stored_run import bring_run, is_stored, leave_run
 from kosparse.corpus.changes import Changes, compare, content_hashes
 from kosparse.corpus.morphemes import content_morphemes_of
-from kosparse.errors import InputError
+from kosparse.errors import InputError, ResourceError, ServiceError
 from kosparse.export.reweigh import Weighing, reweigh
 from kosparse.jsonl import read_json, read_records, write_json, write_records
 from kosparse.records import Document, Passage, SynonymCandidate, Verdict
@@ -41,7 +42,7 @@ Settings = Mapping[str, Mapping[str, Any]]
 
 
 def run(base: str, corpus: str, *, overrides: Settings, additions: bool, every_hours: float, as_json: bool) -> None:
-    """Refresh once, or again and again until Ctrl-C.
+    """Refresh once, or again and again until Ctrl-C; then a service or disk that fails later is waited for.
 
     Args:
         base: Folder of a finished run, or where the object store has one (see ``bring_run``): then the refreshed run
@@ -53,17 +54,25 @@ def run(base: str, corpus: str, *, overrides: Settings, additions: bool, every_h
 
     Raises:
         InputError: No finished run, or a corpus that cannot be used.
+        ServiceError, ResourceError: The first refresh failed for want of a service, or another one is under way.
     """
+
+    def once(at: Path) -> Path:
+        fresh, told = refresh(at, corpus, overrides=overrides, additions=additions)
+        if is_stored(base):
+            told["run"] = leave_run(fresh, base) if "passages" in told else base
+        print(json.dumps(told, ensure_ascii=False) if as_json else _shown(told), flush=True)
+        return fresh
+
     with tempfile.TemporaryDirectory(prefix="kosparse-refresh-") as folder:
         at = bring_run(base, Path(folder)) if is_stored(base) else Path(base)
-        while True:
-            at, told = refresh(at, corpus, overrides=overrides, additions=additions)
-            if is_stored(base):
-                told["run"] = leave_run(at, base) if "passages" in told else base
-            print(json.dumps(told, ensure_ascii=False) if as_json else _shown(told), flush=True)
-            if not every_hours:
-                return
+        at = once(at)
+        while every_hours:
             time.sleep(every_hours * 3600)
+            try:
+                at = once(at)
+            except (ServiceError, ResourceError) as error:
+                progress.note(f"this refresh failed, the next one is in {every_hours:g} hours: {error.message}")
 
 
 def refresh(
@@ -73,11 +82,24 @@ def refresh(
 
     Returns:
         Folder of the refreshed run (``base`` itself when nothing changed), and what happened.
+
+    Raises:
+        InputError: ``base`` is not a finished run, or a corpus that cannot be used.
+        ResourceError: Another refresh beside this run is under way: one of the two would be lost.
     """
-    started, base = time.monotonic(), base.resolve()
-    tasks = task_folder(base)
-    given = _settings(base, overrides or {})
-    target = base.parent / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-refresh"
+    base = base.resolve()
+    tasks, fix = task_folder(base), "Wait for it to end, or stop it."
+    taken = ResourceError("another refresh is under way", where=str(base.parent), fix=fix)
+    with hold(base.parent / ".refresh.lock", taken):
+        return _refresh(base, tasks, corpus, overrides or {}, additions=additions)
+
+
+def _refresh(
+    base: Path, tasks: Path, corpus: str, overrides: Settings, *, additions: bool
+) -> tuple[Path, dict[str, Any]]:
+    started = time.monotonic()
+    given = _settings(base, overrides)
+    target = _new_run(base.parent)
     work = target.with_name(f".{target.name}")
     out = work / "outputs" / "refresh"
     try:
@@ -103,6 +125,12 @@ def refresh(
         raise
     point_latest(target)
     return target, told
+
+
+def _new_run(runs: Path) -> Path:
+    """A folder named after the time, which no other run has: two refreshes may end within a second."""
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    return next(path for n in count(1) if not (path := runs / f"{name}{f'-{n}' * (n > 1)}-refresh").exists())
 
 
 def _ingest(before: Path, out: Path, corpus: str, given: Mapping[str, Any], *, additions: bool) -> Changes:

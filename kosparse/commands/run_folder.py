@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from kosparse.errors import InputError
+from kosparse.errors import InputError, KosparseError
 
 SHORT_NAMES = {
     "model": ("train_sparse", "model"),
@@ -55,6 +57,21 @@ def link_outputs(run: Path, folders: Mapping[str, Path]) -> None:
             shutil.copyfile(target, run / name)
         else:
             (run / name).symlink_to(os.path.relpath(target, run))
+
+
+@contextmanager
+def hold(lock: Path, taken: KosparseError) -> Iterator[None]:
+    """Hold a lock file, for one process at a time.
+
+    Raises:
+        KosparseError: ``taken``, when another holds it.
+    """
+    with open(lock, "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise taken from error
+        yield
 
 
 def point_latest(run: Path) -> None:

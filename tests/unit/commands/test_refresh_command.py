@@ -10,6 +10,7 @@ from safetensors.numpy import load_file, save_file
 from kosparse.cli import main
 from kosparse.commands import refresh, stored_run
 from kosparse.commands.run_folder import link_outputs
+from kosparse.errors import InputError, ResourceError, ServiceError
 from kosparse.export.query_weights import query_weights
 from kosparse.export.reweigh import Weighing, reweigh
 from kosparse.jsonl import read_json, read_records, write_json, write_lines
@@ -67,6 +68,11 @@ def _refresh(base, corpus, capsys, *more):
     return status, json.loads(printed.out) if status == 0 else printed.err
 
 
+def _beside(base):
+    """What lies beside a run."""
+    return {path.name for path in base.parent.iterdir()} - {base.name}
+
+
 def test_only_new_passages_are_encoded_and_everything_else_follows(base, tmp_path, capsys):
     texts = {"a": TEXTS[0], "b": TEXTS[1] + " 행과 열의 수를 정합니다.", "d": NEW}
     status, told = _refresh(base, _corpus(tmp_path / "now.jsonl", texts), capsys)
@@ -106,13 +112,92 @@ def test_additions_leave_the_rest_as_it_is(base, tmp_path, capsys):
 def test_nothing_new_makes_no_run(base, tmp_path, capsys):
     assert main(["refresh", "--run", str(base), "--corpus", str(tmp_path / "old.jsonl")]) == 0
     assert "nothing has changed: 3 documents" in capsys.readouterr().out
-    assert [path.name for path in base.parent.iterdir()] == ["base"]
+    assert _beside(base) == {".refresh.lock"}
 
 
 def test_a_refresh_that_fails_leaves_nothing_behind(base, tmp_path, capsys):
     status, told = _refresh(base, tmp_path / "none.jsonl", capsys)
     assert status == 2 and "no such file" in told
-    assert [path.name for path in base.parent.iterdir()] == ["base"]
+    assert _beside(base) == {".refresh.lock"}
+
+
+def test_a_second_refresh_at_the_same_time_is_told_to_wait_and_takes_nothing_away(base, tmp_path, capsys, monkeypatch):
+    def meanwhile(*given, **more):
+        with pytest.raises(ResourceError, match="another refresh is under way") as caught:
+            refresh.refresh(base, str(tmp_path / "old.jsonl"))
+        assert "Wait for it" in caught.value.fix
+        raise InputError("enough", where="here")
+
+    monkeypatch.setattr(refresh, "_weigh", meanwhile)
+    status, told = _refresh(base, _corpus(tmp_path / "now.jsonl", {"a": TEXTS[0]}), capsys)
+    assert status == 2 and "enough" in told and _beside(base) == {".refresh.lock"}
+
+
+def test_a_second_refresh_in_the_same_second_has_a_folder_of_its_own(base, tmp_path, capsys, store, monkeypatch):
+    moment = refresh.datetime.now(UTC)
+    monkeypatch.setattr(refresh.datetime, "now", lambda zone: moment)
+    _refresh(base, _corpus(tmp_path / "1.jsonl", {"a": TEXTS[0], "d": NEW}), capsys)
+    _refresh(base.parent / "latest", _corpus(tmp_path / "2.jsonl", {"d": NEW}), capsys)
+    runs = {"20261123-000000-refresh", "20261123-000000-2-refresh"}
+    assert _beside(base) == {".refresh.lock", "latest", *runs}
+    assert (base.parent / "latest").resolve().name == "20261123-000000-2-refresh"
+
+
+def _repeatedly(monkeypatch, rounds, then=lambda: None):
+    """Let a refresh again and again be interrupted after so many rounds; the waits it made, in seconds.
+
+    ``then`` is called in place of each wait.
+    """
+    waits = []
+
+    def sleep(seconds):
+        waits.append(seconds)
+        if len(waits) == rounds:
+            raise KeyboardInterrupt
+        then()
+
+    monkeypatch.setattr(refresh.time, "sleep", sleep)
+    return waits
+
+
+def test_a_service_that_fails_in_one_round_is_noted_and_the_next_goes_on(base, store, tmp_path, capsys, monkeypatch):
+    """What could not be left in the store is left by the round after."""
+    _keep(store, base)
+    corpus = _corpus(tmp_path / "now.jsonl", dict(zip("abc", TEXTS, strict=False)))
+    waits = _repeatedly(monkeypatch, 4, then=lambda: _corpus(corpus, {"a": TEXTS[0]}))
+    real = refresh.leave_run
+    rounds = []
+
+    def leave(run, address):
+        rounds.append(run.name)
+        if len(rounds) == 1:
+            raise ServiceError("the store is away", where="s3", fix="Start it.")
+        return real(run, address)
+
+    monkeypatch.setattr(refresh, "leave_run", leave)
+    arguments = ["refresh", "--run", STORED, "--corpus", str(corpus), "--json", "--every", "2"]
+    status = main([*arguments, "--set", "mine_synonyms.sources=[pattern]"])
+    printed = capsys.readouterr()
+    told = [json.loads(line) for line in printed.out.splitlines()]
+    assert status == 130 and waits == [7200] * 4
+    noted = (tmp_path / "events.jsonl").read_text(encoding="utf-8")
+    assert "this refresh failed, the next one is in 2 hours: the store is away" in noted
+    assert [(row["removed"], row["unchanged"]) for row in told] == [(0, 3), (2, 1), (0, 1)]
+    assert rounds == ["20261123-000001-refresh", "20261123-000002-refresh"]
+    latest = store.objects[f"mlpipeline/{PREFIX}/refreshed/latest"].decode()
+    assert latest == rounds[1] and told[1]["run"].endswith(latest)
+
+
+def test_the_first_round_tells_a_missing_service_at_once(base, tmp_path, capsys, monkeypatch):
+    waits = _repeatedly(monkeypatch, 1)
+
+    def away(*given, **more):
+        raise ServiceError("the language model is away", where="LLM_BASE_URL", fix="Start it.")
+
+    monkeypatch.setattr(refresh, "_weigh", away)
+    corpus = _corpus(tmp_path / "now.jsonl", {"a": TEXTS[0]})
+    status, told = _refresh(base, corpus, capsys, "--every", "2")
+    assert status == 3 and "the language model is away" in told and waits == []
 
 
 def test_a_weight_that_training_moved_keeps_what_it_learned(tmp_path, encoder):
