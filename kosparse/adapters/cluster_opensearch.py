@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from kosparse.errors import ConfigError, InputError, KosparseError, ServiceError
 from kosparse.settings import Settings
 
 _SECONDS, _ATTEMPTS, _BULK_ATTEMPTS = 30, 3, 5
+_OLDEST = (2, 15)
 _BUSY = (429, 502, 503, 504)
 _BULK_BYTES = 10 * 1024 * 1024
 _SHOWN_REFUSALS = 3
@@ -76,6 +78,20 @@ class Cluster:
         if not isinstance(answer.get("version"), Mapping):
             raise ServiceError("this is not an OpenSearch cluster", where=shown(url), fix="Check OPENSEARCH_URL.")
         self.version = str(answer["version"].get("number", ""))
+
+    def check_version(self) -> None:
+        """Make sure that the cluster is new enough.
+
+        Raises:
+            ServiceError: It is not.
+        """
+        numbers = tuple(int(part) for part in re.findall(r"\d+", self.version)[:2])
+        if numbers < _OLDEST:
+            raise ServiceError(
+                f"the cluster is OpenSearch {self.version}",
+                where="OPENSEARCH_URL",
+                fix=f"Neural sparse queries as they are sent here need {'.'.join(map(str, _OLDEST))} or newer.",
+            )
 
     def get(self, path: str) -> Any:
         """What stands at a path; None when nothing does."""

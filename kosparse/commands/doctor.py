@@ -70,6 +70,8 @@ def examine(current: Settings) -> Iterator[Check]:
     yield _service("S3", current.s3_endpoint, "S3_ENDPOINT", lambda: _ask_s3(current), _embedded_s3)
     yield _service("MLflow", current.mlflow_uri, "MLFLOW_TRACKING_URI", lambda: _ask_mlflow(current), _embedded_mlflow)
     yield from _language_model(current)
+    if current.opensearch_url:
+        yield _answer("OpenSearch", lambda: _ask_opensearch(current))
 
 
 def _python() -> Check:
@@ -158,6 +160,10 @@ def _service(name: str, address: str, variable: str, ask: Callable[[], str], emb
         if missing:
             return Check(name, "fail", f"{variable} is not set, and {missing}", f"make setup, or set {variable}")
         return Check(name, "ok", f"{variable} is not set: make run starts one")
+    return _answer(name, ask)
+
+
+def _answer(name: str, ask: Callable[[], str]) -> Check:
     try:
         return Check(name, "ok", ask())
     except KosparseError as error:
@@ -177,12 +183,23 @@ def _ask_s3(current: Settings) -> str:
 def _ask_mlflow(current: Settings) -> str:
     from kosparse.adapters.mlflow_rest import MlflowRest, Refused, shown
 
+    server = MlflowRest(current.mlflow_uri)
+    server.check_version()
     try:
-        MlflowRest(current.mlflow_uri).get("experiments/search", max_results="1")
+        server.get("experiments/search", max_results="1")
     except Refused as error:
         fix = "Check MLFLOW_TRACKING_USERNAME and its password, or the token."
         raise ServiceError(f"the tracking server refuses: {error}", fix=fix) from error
     return f"{shown(current.mlflow_uri)} answers"
+
+
+def _ask_opensearch(current: Settings) -> str:
+    from kosparse.adapters.cluster_opensearch import open_cluster
+    from kosparse.adapters.mlflow_rest import shown
+
+    cluster = open_cluster(current)
+    cluster.check_version()
+    return f"{shown(cluster.url)} is OpenSearch {cluster.version}"
 
 
 def _embedded_s3() -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from kosparse.adapters.cluster_opensearch import Cluster, open_cluster
-from kosparse.errors import InputError, ServiceError
+from kosparse.errors import InputError
 from kosparse.export import opensearch_json as body
 from kosparse.export.hashing import document_side_hash, file_hash
 from kosparse.export.opensearch import verify_bundle
@@ -24,7 +23,6 @@ from kosparse.sparse.model import load_sparse_model
 from kosparse.sparse.pruning import Pruning
 from kosparse.sparse.search import SparseIndex
 
-_OLDEST = (2, 15)
 _AT_ONCE = 500
 _EXCERPT = 110
 
@@ -49,7 +47,7 @@ def apply(bundle: Path, index: str, model_id: str) -> None:
         )
     requests = bundle / "opensearch"
     cluster = open_cluster(settings())
-    _check_version(cluster)
+    cluster.check_version()
     template = read_json(requests / "index_template.json")
     _say("index template", _update(cluster, f"/_index_template/{body.NAME}", _marked(template), _template))
     pipeline = f"/_search/pipeline/{body.NAME}"
@@ -121,16 +119,6 @@ def search(query: str, run: Path, name: str, k: int, hybrid: bool, *, as_json: b
             print(
                 f"{rank:2d}. {score:7.3f}  {found['document_id']}\n      {' '.join(found['text'].split())[:_EXCERPT]}"
             )
-
-
-def _check_version(cluster: Cluster) -> None:
-    numbers = tuple(int(part) for part in re.findall(r"\d+", cluster.version)[:2])
-    if numbers < _OLDEST:
-        raise ServiceError(
-            f"the cluster is OpenSearch {cluster.version}",
-            where="OPENSEARCH_URL",
-            fix=f"Neural sparse queries as they are sent here need {'.'.join(map(str, _OLDEST))} or newer.",
-        )
 
 
 def _update(cluster: Cluster, path: str, wanted: dict[str, Any], read: Callable[[Any], Any]) -> str:

@@ -1,4 +1,6 @@
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -7,6 +9,7 @@ from kosparse import cli
 from kosparse.commands import doctor
 from kosparse.commands.doctor import examine
 from kosparse.settings import settings
+from tests.fakes.opensearch_server import FakeOpenSearch
 
 
 @pytest.fixture(autouse=True)
@@ -14,6 +17,7 @@ def bare(monkeypatch, tmp_path):
     """A machine on which nothing is set."""
     for name in ("S3_ENDPOINT", "AWS_ACCESS_KEY_ID", "MLFLOW_TRACKING_URI", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("OPENSEARCH_URL", raising=False)
     monkeypatch.setenv("KOSPARSE_CACHE", str(tmp_path / "cache"))
     python = tmp_path / "python"
     python.touch()
@@ -45,6 +49,46 @@ def test_a_service_that_is_named_must_answer(monkeypatch, capsys):
     printed = capsys.readouterr()
     assert "FAIL  MLflow" in printed.out and "FAIL  LLM" in printed.out
     assert "not ready for a run: MLflow, LLM" in printed.err
+
+
+def _mlflow(version):
+    """An MLflow that says how old it is."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = version.encode() if self.path == "/version" else b"{}"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *given):
+            pass
+
+    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "words"), [("2.22.0", "fail", "MLflow 2.22.0"), ("3.6.0", "ok", "answers")]
+)
+def test_an_mlflow_that_is_too_old_is_told_with_what_to_do(monkeypatch, version, state, words):
+    with _mlflow(version) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+        (check,) = found("MLflow")
+        server.shutdown()
+    assert check.state == state and words in check.found and ("upgrade it" in check.fix) == (state == "fail")
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "words"), [("3.1.0", "ok", "is OpenSearch 3.1.0"), ("2.11.0", "fail", "OpenSearch 2.11.0")]
+)
+def test_a_cluster_that_is_named_must_be_new_enough(monkeypatch, version, state, words):
+    assert found("OpenSearch") == []  # a run needs none
+    with FakeOpenSearch(version=version) as cluster:
+        monkeypatch.setenv("OPENSEARCH_URL", cluster.url)
+        (check,) = found("OpenSearch")
+    assert check.state == state and words in check.found and ("2.15 or newer" in check.fix) == (state == "fail")
 
 
 def test_a_store_without_credentials_is_told_apart(monkeypatch):
