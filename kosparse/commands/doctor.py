@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from kosparse.commands.hardware import usable_cores
 from kosparse.config import CheckPrerequisitesConfig, ServeLlmConfig
 from kosparse.errors import KosparseError, ResourceError, ServiceError
 from kosparse.settings import Settings, settings
@@ -94,7 +95,7 @@ def _packages() -> Check:
 
 
 def _processor() -> Check:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     if cores < _LEAST_CORES:
         return Check("processor", "warn", f"{cores} core", "two or more: a run takes twice as long on one")
     return Check("processor", "ok", f"{cores} cores")

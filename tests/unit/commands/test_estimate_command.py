@@ -5,10 +5,15 @@ import math
 
 import pytest
 
+from kosparse.adapters import store_s3
 from kosparse.cli import main
+from kosparse.commands import estimate as estimate_command
+from kosparse.commands.hardware import Hardware, this_machine
 from kosparse.errors import ConfigError
 from kosparse.llm.accounting import Prices
 from kosparse.llm.estimate import Collection, check_settings, estimate
+from kosparse.llm.memory import DeviceMemory
+from tests.fakes.memory_store import MemoryStore
 
 COLLECTION = Collection(documents=10, passages=20, passage_characters=600.0)
 
@@ -62,6 +67,7 @@ def test_the_command_prints_steps_and_sum(tmp_path, capsys, monkeypatch):
     printed = capsys.readouterr().out.splitlines()
 
     assert printed[0] == "3 documents, about 3 passages"
+    assert any(line.startswith("machine ") for line in printed)
     assert any(line.startswith("time    0.") and "training at most 0.1" in line for line in printed)
     assert any(line.startswith("disk    0.0 GB") for line in printed)
     lines = {line.split()[0]: line.split() for line in printed[2:] if line}
@@ -76,6 +82,73 @@ def test_memory_is_that_of_the_model_at_its_precision(tmp_path, capsys):
     assert main(["estimate", "--corpus", str(corpus), *(word for each in settings for word in ("--set", each))]) == 0
     memory = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("memory"))
     assert 12 < float(memory.split()[1]) < 24 and "mxfp4" in memory  # 12.8 GB of weights are published
+
+
+GIB = 2**30
+SMALL = Hardware(1, DeviceMemory("cpu", 4 * GIB, 2 * GIB))
+LARGE = Hardware(64, DeviceMemory("cpu", 256 * GIB, 200 * GIB), (DeviceMemory("cuda:0 H200", 140 * GIB, 139 * GIB),))
+
+
+@pytest.fixture
+def on(tmp_path, capsys, monkeypatch):
+    """Estimate three documents of 60 characters, on a machine one does not have; the lines by their first word."""
+    monkeypatch.delenv("LLM_BASE_URL", raising=False)
+    corpus = tmp_path / "corpus.jsonl"
+    rows = [{"_id": str(n), "text": "가" * 60} for n in range(3)]
+    corpus.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    model = ["--set", "serve_llm.model=openai/gpt-oss-20b", "--set", "serve_llm.quantization=mxfp4"]
+
+    def estimated(machine, address=str(corpus)):
+        monkeypatch.setattr(estimate_command, "this_machine", lambda: machine)
+        assert main(["estimate", "--corpus", address, *model]) == 0
+        found = {}
+        for line in capsys.readouterr().out.splitlines():
+            found.setdefault(line.split()[0], []).append(line)
+        return found
+
+    return estimated
+
+
+def test_the_machine_decides_the_hours_and_whether_it_fits(on):
+    small, large = on(SMALL), on(LARGE)
+    assert small["machine"] == ["machine 1 core; free memory of cpu: 2.1 of 4.3 GB"]
+    free = "cuda:0 H200: 149.3 of 150.3 GB, cpu: 214.7 of 274.9 GB"
+    assert large["machine"] == [f"machine 64 cores; free memory of {free}"]
+    assert "all else about 0.2 on 1 core" in small["time"][0]  # 300.75 s on two
+    assert "all else about 0.0 on 64 cores, less by the GPU" in large["time"][0]
+    assert "does NOT fit into the 2.1 GB free on cpu; other precisions" in small["memory"][0]
+    assert "fits into the 149.3 GB free on cuda:0 H200" in large["memory"][0]
+    assert "about 3.0 GB for the other steps, 0.0 of it passages: does NOT fit" in small["memory"][1]
+    assert "fits into the 214.7 GB free on cpu" in large["memory"][1]
+
+
+def test_fewer_requests_at_once_are_named_where_they_would_fit(on):
+    need_of_all = float(on(LARGE)["memory"][0].split()[1])
+    almost = Hardware(2, DeviceMemory("cpu", 64 * GIB, int((need_of_all - 0.2) * 1e9)))
+    assert "does NOT fit" in (told := on(almost)["memory"][0]) and "requests at once would" in told
+
+
+def test_a_server_elsewhere_takes_no_memory_here(on, monkeypatch):
+    monkeypatch.setenv("LLM_BASE_URL", "http://127.0.0.1:8000/v1")
+    on_server = on(SMALL)["memory"][0]
+    assert "where LLM_BASE_URL serves it" in on_server and "fit" not in on_server
+
+
+def test_memory_of_passages_grows_with_their_number_and_length():
+    told = estimate_command._step_memory(Collection(10**6, 10**6, 600.0), LARGE)
+    assert told.startswith("about 12.0 GB for the other steps, 9.0 of it passages: fits")
+
+
+def test_a_corpus_in_the_object_store_is_measured_there(on, monkeypatch):
+    store = MemoryStore()
+    store.objects["corpus/mine.jsonl"] = b'{"_id": "a", "text": "\xea\xb0\x80\xeb\x82\x98\xeb\x8b\xa4"}\n' * 2
+    monkeypatch.setattr(store_s3, "open_store", lambda: store)
+    assert "2" in on(SMALL, "s3://corpus/mine.jsonl")
+
+
+def test_this_machine_is_looked_at():
+    found = this_machine()
+    assert found.cores >= 1 and 0 < found.memory.free <= found.memory.total and found.memory.device == "cpu"
 
 
 def test_a_corpus_that_is_not_there_is_bad_input(tmp_path, capsys):
