@@ -29,6 +29,8 @@ _SCRIPTS = {
     "Cyrillic": re.compile(r"[Ѐ-ӿ]"),
 }
 _LEAST_SCRIPT = 0.1
+_LANGUAGE_CHARACTERS, _MOST_LANGUAGES = 35, 200
+"""The longest tag that RFC 5646 asks programs to bear; more languages than this are no languages."""
 _LENGTHS = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000)
 
 
@@ -43,6 +45,8 @@ class Summary:
     near_duplicates: int = 0
     scripts: Counter[str] = field(default_factory=Counter)
     """Documents by the scripts that make up a tenth of their letters, the most frequent first."""
+    languages: Counter[str] = field(default_factory=Counter)
+    """Documents by what their field ``lang`` says, where it says something; ``other`` beyond the first 200."""
     lengths: Counter[int] = field(default_factory=Counter)
     """Documents by the least of ``_LENGTHS`` that they are shorter than; 0 for longer ones."""
     months: Counter[str] = field(default_factory=Counter)
@@ -59,6 +63,10 @@ class Summary:
         self.characters += len(document.text)
         self._shares += hangul_share(document.text)
         self.scripts[scripts(document.text)] += 1
+        if document.lang:
+            language = document.lang[:_LANGUAGE_CHARACTERS]
+            is_known = language in self.languages or len(self.languages) < _MOST_LANGUAGES
+            self.languages[language if is_known else "other"] += 1
         self.lengths[next((length for length in _LENGTHS if len(document.text) < length), 0)] += 1
         if document.date:
             self.months[document.date[:7]] += 1
@@ -74,6 +82,7 @@ class Summary:
             "mean_characters": round(self.characters / self.documents, 1) if self.documents else 0.0,
             "hangul_share": round(self._shares / self.documents, 4) if self.documents else 0.0,
             "scripts": dict(self.scripts.most_common()),
+            "languages": dict(self.languages.most_common()),
             "lengths": {name: self.lengths[length] for length, name in _length_names() if self.lengths[length]},
             "duplicate_texts": self.duplicate_texts,
             "near_duplicates": self.near_duplicates,

@@ -94,6 +94,13 @@ def test_months_lengths_and_scripts_are_counted():
     assert found["scripts"] == {"Hangul": 1, "Latin, Hangul": 1}
 
 
+def test_languages_are_those_that_documents_name_and_no_more_than_there_can_be():
+    found = _summary(*(Document(id=f"d{n}", text="셀", lang=lang) for n, lang in enumerate(("ko", "en", "ko", None))))
+    assert found["languages"] == {"ko": 2, "en": 1}
+    many = _summary(*(Document(id=f"d{n}", text="셀", lang=f"x{n}" * 30) for n in range(203)))["languages"]
+    assert len(many) == 201 and many["other"] == 3 and max(map(len, many)) == 35
+
+
 def test_the_hash_follows_the_content():
     one = _summary(Document(id="a", text="셀"))["sha256"]
     assert one == _summary(Document(id="a", text="셀"))["sha256"]

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,48 @@ def _beir(folder):
     (folder / "qrels").mkdir()
     (folder / "qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\nq\td1\t1\n")
     return folder
+
+
+def _bars(page, heading):
+    """The bars below a heading of the data sheet: label -> number."""
+    section = page.split(f"<h2>{heading} ")[1].split("</section>")[0]
+    labels, numbers = (re.findall(rf'<span class="{name}">(.*?)</span>', section) for name in ("label", "n"))
+    return dict(zip(labels, numbers, strict=True))
+
+
+def test_the_data_sheet_says_what_the_collection_holds(tmp_path):
+    rows = [*_documents(3, lang="ko", date="2024-05-01"), {"_id": "e", "text": f"{TEXT} 3번", "lang": "ko-KR"}]
+    rows += [{"_id": "f", "text": f"{TEXT} 2번!", "date": "2024-06-30"}]
+    rows += [{"_id": "g", "text": f"{TEXT} 문의는 010-1234-5678", "date": "내일"}, {"_id": "h", "text": ""}]
+    _, out = _ingest(tmp_path, _lines(tmp_path / "my.jsonl", rows), max_bad_share=0.5)
+    page = out["datasheet"].read_text(encoding="utf-8")
+
+    facts = re.findall(r"<div><b>(.*?)</b>(.*?)</div>", page)
+    assert [number for number, _ in facts] == ["6", "6", "31", "100%", "1", "0"]  # (4 x 28 + 29 + 44) / 6 characters
+    assert facts[0][1] == "문서 documents" and facts[4][1] == "뺀 행 rows left out, of 7"
+    assert _bars(page, "문자") == {"Hangul": "6"}
+    assert _bars(page, "언어") == {"ko": "3", "ko-KR": "1"}
+    assert _bars(page, "길이") == {"0–50": "6"}
+    assert _bars(page, "날짜") == {"2024-05": "3", "2024-06": "1"}
+    assert "2024-05-01 – 2024-06-30; 4 dated; 1 dates could not be read" in page
+    assert _bars(page, "중복") == {"똑같음 exact": "1", "거의 같음 near": "0"}
+    assert _bars(page, "개인정보") == {"phone": "1"}
+    assert "files: 1 .jsonl" in page and "encodings: utf-8 7" in page and "text ← text" in page
+    assert _bars(page, "뺀 까닭") == {"no_text": "1"} and "my.jsonl:7 · no_text" in page
+    assert f"SHA-256 {read_json(out['corpus_summary'])['sha256']}" in page
+    assert "010-1234-5678" not in page
+
+
+def test_columns_that_were_guessed_are_shown_to_the_person_watching(tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text(f"번호,제목,본문\nd1,셀,{TEXT}\n", encoding="utf-8")
+    _ingest(tmp_path, table)
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+    notes = [event["text"] for event in events if event["event"] == "note"]
+    assert "columns: _id from 번호, title from 제목, text from 본문" in notes
+    _ingest(tmp_path, _lines(tmp_path / "plain.jsonl", _documents(1)))
+    events = (tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()[len(events) :]
+    assert not any("columns" in line for line in events)  # names that need no guess
 
 
 def test_a_beir_folder_becomes_documents_passages_and_an_evaluation_set(tmp_path):
