@@ -1,9 +1,10 @@
 import json
+import shutil
+import subprocess
 
 import pytest
 
 from kosparse import cli
-from kosparse.commands.completion import _whole
 from kosparse.config import CheckPrerequisitesConfig, GenerateQueriesConfig, IngestCorpusConfig
 from kosparse.config.describe import settings_of
 from kosparse.steps import STEPS
@@ -92,8 +93,19 @@ def test_settings_are_described_by_the_docstrings_below_them():
     assert kinds["personal_data"] == "Literal['flag', 'drop']"
 
 
-def test_every_step_is_completed_with_its_options():
-    import shtab
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_every_step_is_completed_with_its_options_in_every_shell(shell, capsys, tmp_path):
+    assert cli.main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    options = ("--corpus_summary", "--resume") if shell != "tcsh" else ("corpus_summary", "resume")
+    assert all(name in script for name in (*STEPS, "serve", *options))
+    if shutil.which(shell):
+        (tmp_path / "script").write_text(script, encoding="utf-8")
+        read = subprocess.run([shell, "-n", str(tmp_path / "script")], capture_output=True, text=True)
+        assert (read.returncode, read.stderr) == (0, "")
 
-    script = shtab.complete(_whole(), "bash")
-    assert all(name in script for name in (*STEPS, "serve", "--corpus_summary", "--resume"))
+
+def test_a_shell_nobody_completes_for_is_refused(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["completion", "fish"])
+    assert caught.value.code == 2 and "zsh" in capsys.readouterr().err
