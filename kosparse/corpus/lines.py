@@ -118,6 +118,15 @@ def unreadable(file: Location, error: Exception) -> InputError:
     return InputError(f"cannot read: {error}", where=file.name, fix="Check the path and its permissions.")
 
 
+def expands(file: Location) -> InputError:
+    """What to say of a file that unpacks to too much."""
+    return InputError(
+        f"the file unpacks to more than {MAX_EXPANSION} times its size",
+        where=file.name,
+        fix="If it is no zip bomb, unpack it yourself and give the plain file.",
+    )
+
+
 def reject(reason: str, detail: str, where: str, line: bytes | str) -> Reject:
     """A reject that shows the start of its line."""
     shown = line[: 4 * _SHOWN_CHARACTERS].decode("utf-8", "replace") if isinstance(line, bytes) else line
@@ -199,11 +208,7 @@ class _Unpacked(_Made):
                 raise self._damaged(f"the compressed file is damaged: {error}") from error
         self._out += len(made)
         if self._out > max(EXPANSION_GRACE, MAX_EXPANSION * self._raw.tell()):
-            raise InputError(
-                f"the file unpacks to more than {MAX_EXPANSION} times its size",
-                where=self._file.name,
-                fix="If it is no zip bomb, unpack it yourself and give the plain file.",
-            )
+            raise expands(self._file)
         return made
 
     def _packed(self) -> bytes:

@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
-from kosparse.corpus.lines import MAX_LINE_BYTES, read_lines, reject, unreadable
+from kosparse.corpus.lines import (
+    EXPANSION_GRACE,
+    MAX_EXPANSION,
+    MAX_LINE_BYTES,
+    expands,
+    read_lines,
+    reject,
+    unreadable,
+)
 from kosparse.corpus.locations import Location
 from kosparse.errors import InputError
 from kosparse.records import Reject
@@ -17,6 +25,8 @@ from kosparse.records import Reject
 Rows = Iterator[tuple[str, dict[str, Any] | Reject]]
 """``(file:line, cells by column)``, or why there are none."""
 
+MAX_ROW_GROUP_BYTES = 4 * 1024**3
+"""Of the unpacked columns: a row group is read as one; writers make them of 128 MB to 1 GB."""
 _SEPARATORS = (",", "\t", ";", "|")
 _BATCH = 512
 _CLOSED = re.compile(r'(?:[^"]|"")*+"')
@@ -81,25 +91,52 @@ def read_cells(
 def read_parquet(file: Location) -> Rows:
     """Rows of a Parquet file, ``_BATCH`` at a time; dates as ISO 8601, columns of lists or structures left out.
 
+    Reasons: ``line_too_long``.
+
     Raises:
-        InputError: It is cut off, damaged or no Parquet.
+        InputError: It is cut off, damaged, a bomb or no Parquet.
     """
     import pyarrow
     from pyarrow import parquet
 
     number = 0
     try:
-        with parquet.ParquetFile(file.path) as table:
-            plain = [field.name for field in table.schema_arrow if not pyarrow.types.is_nested(field.type)]
-            for batch in table.iter_batches(_BATCH, columns=plain):
-                for row in batch.to_pylist():
+        _refuse_bombs(parquet.read_metadata(file.path), file)
+        plain = [field for field in parquet.read_schema(file.path) if not pyarrow.types.is_nested(field.type)]
+        # A text that a dictionary holds once and a million rows repeat stays one text until its row is made.
+        texts = [field.name for field in plain if field.type in (pyarrow.string(), pyarrow.binary())]
+        with parquet.ParquetFile(file.path, read_dictionary=texts) as table:
+            for batch in table.iter_batches(_BATCH, columns=[field.name for field in plain]):
+                for place in range(batch.num_rows):
                     number += 1
-                    yield f"{file.name}:row {number}", {name: _plain(value) for name, value in row.items()}
+                    where = f"{file.name}:row {number}"
+                    yield where, _row(batch, place, where)
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         what = f"not a whole Parquet file: {str(error).splitlines()[0]}"
         raise InputError(what, where=file.name, fix="Copy it again, or write it anew.") from error
     except OSError as error:
         raise unreadable(file, error) from error
+
+
+def _refuse_bombs(about: Any, file: Location) -> None:
+    """Look at what the file says its row groups unpack to, before any is unpacked."""
+    sizes = [about.row_group(number).total_byte_size for number in range(about.num_row_groups)]
+    if sum(sizes) > max(EXPANSION_GRACE, MAX_EXPANSION * file.path.stat().st_size):
+        raise expands(file)
+    if max(sizes, default=0) > MAX_ROW_GROUP_BYTES:
+        raise InputError(
+            f"a row group unpacks to {max(sizes) / 1e9:.1f} GB, {MAX_ROW_GROUP_BYTES / 1e9:.1f} GB is the most",
+            where=file.name,
+            fix="Write it anew with smaller row groups: pyarrow.parquet.write_table(..., row_group_size=100000).",
+        )
+
+
+def _row(batch: Any, place: int, where: str) -> dict[str, Any] | Reject:
+    row = {name: _plain(batch.column(name)[place].as_py()) for name in batch.schema.names}
+    texts = [value for value in row.values() if isinstance(value, str | bytes)]
+    if sum(map(len, texts)) <= MAX_LINE_BYTES:
+        return row
+    return reject("line_too_long", f"more than {MAX_LINE_BYTES:,} characters", where, max(texts, key=len))
 
 
 class _Ahead:

@@ -15,8 +15,9 @@ from pyarrow import parquet
 
 from kosparse import cli, progress
 from kosparse.config import GenerateQueriesConfig
-from kosparse.corpus import lines
+from kosparse.corpus import lines, tables
 from kosparse.corpus.duplicates import Duplicates
+from kosparse.corpus.locations import Location
 from kosparse.corpus.seen import Seen
 from kosparse.errors import ConfigError, InputError, ResourceError
 from kosparse.jsonl import read_json, read_records, write_lines
@@ -169,6 +170,43 @@ def test_parquet_that_is_cut_off(ingest, tmp_path):
     parquet.write_table(pyarrow.table({"id": ["a"], "text": [TEXT]}), tmp_path / "whole.parquet")
     cut = (tmp_path / "whole.parquet").read_bytes()[:-20]
     assert refused(ingest, "not a whole Parquet file", cut, name="cut.parquet")
+
+
+def _parquet(path, texts, **written):
+    parquet.write_table(pyarrow.table({"id": [f"d{n}" for n in range(len(texts))], "text": texts}), path, **written)
+    return path
+
+
+def test_a_parquet_bomb(ingest, tmp_path, monkeypatch):
+    bomb = _parquet(tmp_path / "bomb.parquet", [TEXT * 200] * 200, use_dictionary=False, compression="zstd")
+    assert len(list(tables.read_parquet(Location(bomb, "bomb")))) == 200  # within the first 64 MB nobody asks
+    monkeypatch.setattr(tables, "EXPANSION_GRACE", 1 << 20)
+    assert "zip bomb" in refused(ingest, "unpacks to more than 200 times its size", bomb)
+    monkeypatch.setattr(tables, "MAX_EXPANSION", 10**9)
+    monkeypatch.setattr(tables, "MAX_ROW_GROUP_BYTES", 1 << 20)
+    assert "smaller row groups" in refused(ingest, "a row group unpacks to 0.0 GB, 0.0 GB is the most", bomb)
+
+
+@pytest.fixture
+def pool():
+    """What Arrow allocates from."""
+    usual = pyarrow.default_memory_pool()
+    counting = pyarrow.proxy_memory_pool(usual)
+    pyarrow.set_memory_pool(counting)
+    yield counting
+    pyarrow.set_memory_pool(usual)
+
+
+def test_a_cell_of_parquet_that_is_no_document(ingest, tmp_path, monkeypatch, pool):
+    """The dictionary holds the text once; all rows of it together would be 99 MB."""
+    monkeypatch.setattr(tables, "MAX_LINE_BYTES", 1 << 19)
+    texts = ["a" * 1_000_000, *(f"{TEXT} {n}번" for n in range(30))]
+    rows = pyarrow.DictionaryArray.from_arrays([0] * 99 + list(range(1, 31)), texts)
+    bomb = _parquet(tmp_path / "bomb.parquet", rows, row_group_size=110)
+    documents, rejects = ingest(bomb, max_bad_share=1.0)
+    assert len(documents) == 30 and {reject.reason for reject in rejects} == {"line_too_long"}
+    assert rejects[98].where.endswith("bomb.parquet:row 99") and len(rejects[0].row["line"]) == 200
+    assert pool.max_memory() < 30_000_000
 
 
 @pytest.mark.parametrize(
