@@ -20,6 +20,7 @@ class StepConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 13
+    """Of everything drawn at random."""
 
     @classmethod
     def defaults(cls) -> dict[str, Any]:
@@ -55,8 +56,11 @@ class LlmStepConfig(StepConfig):
     at_least: int = Field(default=0, ge=0)
     """Requests that are answered whatever the budget says."""
     temperature: float = Field(default=0.7, ge=0, le=2)
+    """How freely an answer is drawn; 0 takes the likeliest token every time."""
     top_p: float = Field(default=0.95, gt=0, le=1)
+    """Tokens are drawn from the likeliest ones that make up this probability; 1 from all."""
     max_tokens: int = Field(default=192, ge=1)
+    """Most tokens of an answer; what is longer is cut off."""
     prompt_fingerprint: str = ""
     """Filled in by ``defaults``, so that a changed prompt is not served from KFP's cache."""
 

@@ -14,9 +14,13 @@ class CheckPrerequisitesConfig(StepConfig):
     """``check_prerequisites``."""
 
     recipe: str = "small"
+    """Name of the recipe, for the tracking run and the report; it changes no setting."""
     free_disk_gb: float = Field(default=2.0, ge=0)
+    """Gigabytes that must be free where outputs are written; 0 asks for none."""
     require_s3: bool = True
+    """Whether a run without an object store ends here."""
     require_mlflow: bool = True
+    """Whether a run without a tracking server ends here."""
     registered_model: str = MODEL_NAME
     """The model whose champion the new one is compared with: ``register_model.name``."""
 
@@ -32,6 +36,7 @@ class IngestCorpusConfig(StepConfig):
     max_bad_share: float = Field(default=0.1, ge=0, le=1)
     """The run stops when more than this share of the rows is bad."""
     min_characters: int = Field(default=20, ge=1)
+    """A shorter text is left out, after it is normalised."""
     min_hangul_share: float = Field(default=0.05, ge=0, le=1)
     """Of all letters of a document."""
     passage_characters: int = Field(default=1200, ge=100)
@@ -69,6 +74,10 @@ class DetectTrendsConfig(StepConfig):
     """``detect_trends``."""
 
     recent_days: int = Field(default=30, ge=1)
+    """Days up to the newest date that count as recent; all before is what they are compared with."""
     min_count: int = Field(default=5, ge=1)
+    """Recent documents in which a term must occur."""
     false_discovery_rate: float = Field(default=0.05, gt=0, lt=1)
+    """Of the terms found to rise, the expected share that does not (Benjamini and Hochberg 1995)."""
     max_boost: float = Field(default=2.0, ge=1)
+    """Most that the weight of a rising term in a query is multiplied by; 1 changes none."""

@@ -21,7 +21,7 @@ class Setting:
     """Its type, with the bounds: ``int, >= 0``."""
     default: Any
     about: str
-    """Its docstring on one line; "" where the name says it all."""
+    """Its docstring on one line."""
 
 
 def settings_of(kind: type[StepConfig]) -> list[Setting]:

@@ -15,12 +15,15 @@ class ServeLlmConfig(StepConfig):
     """``serve_llm``. What is below ``gpus`` concerns a server started on a cluster only."""
 
     model: str = "packaged:qwen2.5-coder-1.5b-instruct"
+    """``packaged:<name>``, a hub id or a folder; with ``LLM_BASE_URL`` it is ``LLM_MODEL`` of the environment."""
     revision: str = ""
     """Commit or tag of a hub id; empty takes the newest."""
     quantization: Precision = "bf16"
     """The precision the server must really run at: another one ends the run."""
     max_model_length: int = Field(default=2048, ge=256)
+    """Tokens of prompt and answer together that a server started here bears."""
     ready_timeout_seconds: float = Field(default=600.0, gt=0)
+    """A server that does not answer within this long ends the step."""
     allow_external: bool = False
     """Consent: text may leave the machine for an endpoint that is not ours."""
     gpus: int = Field(default=1, ge=0)
@@ -30,6 +33,7 @@ class ServeLlmConfig(StepConfig):
     tensor_parallel: int = Field(default=1, ge=1)
     """GPUs that share each layer; where a replica has more, its layers are spread over such groups."""
     replicas: int = Field(default=1, ge=1)
+    """Servers side by side, each with GPUs of its own."""
     image: str = ""
     """Of the server started on a cluster; empty takes ``KOSPARSE_IMAGE_VLLM`` of the step's environment."""
     key_secret: str = ""
@@ -37,9 +41,11 @@ class ServeLlmConfig(StepConfig):
     deadline_seconds: int = Field(default=21600, ge=60)
     """The server ends after this long even if nobody stops it."""
     node_selector: dict[str, str] = {}
+    """Labels a node must have to get the server; empty takes any."""
     tolerations: list[dict[str, str | int]] = [
         {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
     ]
+    """Taints of nodes that the server bears, as Kubernetes writes them."""
     model_cache_claim: str = "kosparse-models"
     """PersistentVolumeClaim that keeps downloaded models between runs; empty keeps none."""
     air_gapped: bool = False

@@ -18,11 +18,14 @@ class MineSynonymsConfig(StepConfig):
         "transliteration",
         "embedding",
     ]
+    """Where candidates are looked for: notations such as ``시트(sheet)``, parallel text, sound, vectors."""
     curated: str = ""
     """A TSV of ``ko<TAB>en`` and perhaps ``<TAB>decision`` (same, one_way, wrong), a path or s3 address; empty uses
     the starter list that ships."""
     min_count: int = Field(default=1, ge=1)
+    """Times a notation must occur in the collection."""
     max_candidates: int = Field(default=3000, ge=1)
+    """Most candidates that go on to be verified."""
     frequent_terms: int = Field(default=1500, ge=0)
     """Most frequent Korean and English terms compared by sound and by embedding."""
 
@@ -33,7 +36,9 @@ class VerifySynonymsConfig(LlmStepConfig):
     prompts_used: ClassVar[tuple[str, ...]] = ("verify_synonym",)
 
     strategy: Literal["high", "balanced", "low"] = "balanced"
+    """``low`` asks no language model, ``balanced`` about the unsure candidates, ``high`` about all."""
     verification_threshold: float = Field(default=0.8, ge=0, le=1)
+    """Probability from which a candidate counts as accepted; those nearest to it are asked about first."""
     max_candidates: int = Field(default=40, ge=0)
     """Candidates ``balanced`` asks the LLM about: those the evidence leaves unsure, and a 5 % audit of the others."""
     labelled: str = ""
@@ -54,7 +59,9 @@ class DiscoverSynonymsConfig(LlmStepConfig):
     prompts_used: ClassVar[tuple[str, ...]] = ("discover_synonyms", "verify_synonym")
 
     max_terms: int = Field(default=8, ge=0)
+    """Accepted pairs whose terms the model is asked for more synonyms of; 0 asks for none."""
     per_term: int = Field(default=2, ge=1, le=10)
+    """Most synonyms taken from an answer, per language."""
     min_p: float = Field(default=0.9, ge=0, le=1)
     """Only pairs at least this sure are extended."""
     labelled_pairs: int = Field(default=32, ge=0)
@@ -69,5 +76,6 @@ class EnhanceDictionaryConfig(StepConfig):
     """``enhance_dictionary``."""
 
     verification_threshold: float = Field(default=0.8, ge=0, le=1)
+    """Least probability of a pair that enters the dictionary."""
     previous: str = ""
     """The dictionary.jsonl of an earlier run, a path or s3 address: ``changes.tsv`` tells what is new."""

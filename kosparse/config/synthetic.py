@@ -17,6 +17,7 @@ class GenerateQueriesConfig(LlmStepConfig):
     concurrency: int = Field(default=64, ge=1, le=1024)
     """Many: a step of 64 answers takes a processor little longer than a step of 16."""
     queries_per_passage: int = Field(default=3, ge=1, le=20)
+    """Queries asked for of each passage."""
     max_passages: int = Field(default=60, ge=0)
     """0 means all; passages are drawn evenly over the collection."""
     query_types: list[str] = Field(default=["keyword", "question", "colloquial"], min_length=1)
@@ -40,6 +41,7 @@ class AugmentQueriesConfig(LlmStepConfig):
     max_queries: int = Field(default=12, ge=0)
     """Queries the LLM paraphrases; dictionary substitution covers all."""
     substitutions_per_query: int = Field(default=1, ge=0)
+    """Most versions of a query with one term replaced by its synonym; 0 makes none."""
     variants: list[Literal["particles", "spacing", "typo"]] = []
     """Of all queries: particles left out, spaced otherwise, a slip of the finger."""
     concurrency: int = Field(default=4, ge=1, le=1024)
@@ -54,6 +56,7 @@ class GenerateDocumentsConfig(LlmStepConfig):
     prompts_used: ClassVar[tuple[str, ...]] = ("generate_documents",)
 
     max_queries: int = Field(default=2, ge=0)
+    """Queries that passages are written for, logged ones first; 0 writes none."""
     grades: list[int] = Field(default=[3, 1], min_length=1)
     """A passage of each is written per query: 3 exact, 2 partial, 1 related, 0 off-topic."""
     concurrency: int = Field(default=4, ge=1, le=1024)
@@ -69,11 +72,13 @@ class GenerateHardNegativesConfig(LlmStepConfig):
     prompts_used: ClassVar[tuple[str, ...]] = ("generate_hard_negatives",)
 
     max_pairs: int = Field(default=2, ge=0)
+    """Pairs that a passage without the answer is written for; 0 writes none."""
     error_types: list[Literal["other_entity", "other_aspect", "other_condition", "no_answer"]] = Field(
         default=["other_entity", "other_aspect", "other_condition", "no_answer"], min_length=1
     )
     """How the passages fail, taken in turn."""
     excerpt_characters: int = Field(default=250, ge=50)
+    """Of the passage with the answer the model is shown about this much."""
     concurrency: int = Field(default=4, ge=1, le=1024)
     """Few, for a short budget also waits for what is in flight."""
     budget_seconds: float = Field(default=40.0, gt=0)
@@ -87,8 +92,11 @@ class FilterPairsConfig(LlmStepConfig):
     prompts_used: ClassVar[tuple[str, ...]] = ("judge_queries",)
 
     min_characters: int = Field(default=2, ge=1)
+    """A shorter query is left out."""
     max_characters: int = Field(default=100, ge=1)
+    """A longer query is left out."""
     min_hangul_syllables: int = Field(default=2, ge=0)
+    """A query with fewer is left out; 0 lets English ones pass."""
     max_copy_share: float = Field(default=0.8, gt=0, le=1)
     """A query is a copy when this share of its content morphemes stands in its passage in one piece ..."""
     max_stretch_share: float = Field(default=0.95, gt=0, le=1)
@@ -113,7 +121,9 @@ class FilterPairsConfig(LlmStepConfig):
     """Kept queries, spread over the set, whose vectors tell how evenly they lie over meanings (``cluster_entropy``); 0
     spares the dense encoder where no filter needs it."""
     judge: bool = True
+    """Whether the language model is asked if the passage answers the query."""
     max_judged: int = Field(default=24, ge=0)
+    """Most pairs it is asked about; 0 asks about none."""
     judge_together: int = Field(default=1, ge=1, le=100)
     """Most queries of one passage in one question to the judge. A small model judges worse when asked about several."""
     excerpt_characters: int = Field(default=300, ge=50)

@@ -18,8 +18,11 @@ class PrepareBackboneConfig(StepConfig):
     model: str = "packaged:multilingual-e5-small"
     """``packaged:<name>``, a hub id, or a folder with a masked language model or encoder; weights as safetensors."""
     layers: int = Field(default=12, ge=1)
+    """Of the encoder, from the bottom; those above are left away."""
     prune_vocabulary: bool = True
+    """Whether word pieces that the collection does not use are left away."""
     max_length: int = Field(default=512, ge=16)
+    """Tokens of the longest input; the rest of a text is not read."""
     active_quantile: float = Field(default=0.9, gt=0, lt=1)
     """Output logits below this quantile start at zero, else every term would be active; pieces only."""
     start_from: str = ""
@@ -31,6 +34,7 @@ class PrepareBackboneConfig(StepConfig):
     adapt_seconds: float = Field(default=300.0, gt=0)
     """Adaptation ends then, whatever its steps."""
     adapt_learning_rate: float = Field(default=5e-5, gt=0)
+    """Of adaptation, at its highest."""
 
 
 class MineNegativesConfig(StepConfig):
@@ -41,6 +45,7 @@ class MineNegativesConfig(StepConfig):
     dense_per_pair: int = Field(default=0, ge=0)
     """By the dense encoder, which then reads all passages; 0 mines none."""
     depth: int = Field(default=50, ge=1)
+    """Passages of each ranking that negatives are taken from."""
     max_share_of_positive: float = Field(default=0.95, gt=0, le=1)
     """A candidate scoring above this share of the positive is left out (NV-Retriever, 2407.15831)."""
 
@@ -55,6 +60,7 @@ class BuildTrainingSetConfig(StepConfig):
     bm25_weight: float = Field(default=0.5, ge=0, le=1)
     """Share of BM25 in the teacher; the rest is dense."""
     use_synthetic: bool = True
+    """Whether the filtered synthetic pairs are learned from."""
     use_real: bool = False
     """Learn also from the judged queries of the ``train`` split; then the model is no longer zero-label."""
     use_written_negatives: bool = False
@@ -69,6 +75,7 @@ class TrainSparseConfig(StepConfig):
     closed_form: bool = True
     """Before the first step, fit the rows of morphemes to the dense teacher's query vectors, by ridge regression."""
     max_seconds: float = Field(default=240.0, gt=0)
+    """Training ends then, whatever its steps."""
     checkpoint_seconds: float = Field(default=120.0, ge=0)
     """Between two checkpoints; 0 keeps one after every step."""
     curve_seconds: float = Field(default=5.0, ge=0)
@@ -76,8 +83,11 @@ class TrainSparseConfig(StepConfig):
     max_steps: int = Field(default=300, ge=0)
     """0 keeps the calibrated backbone as it is, held at ``active_dims``."""
     batch_size: int = Field(default=16, ge=1)
+    """Queries in a step."""
     learning_rate: float = Field(default=3e-4, gt=0)
+    """Of the document side, at its highest."""
     query_learning_rate: float = Field(default=3e-3, ge=0)
+    """Of the weights that terms have in a query; 0 leaves these as they are."""
     temperature: float = Field(default=20.0, gt=0)
     """Teacher scores in [0, 1] are multiplied by this before the softmax."""
     kl_weight: float = Field(default=1.0, ge=0)
@@ -93,7 +103,9 @@ class TrainSparseConfig(StepConfig):
     active_dims: float = Field(default=150.0, ge=0)
     """Mean active dimensions per passage, held within 10 %; 0 leaves them to ``flops_weight`` alone."""
     flops_weight: float = Field(default=3e-3, ge=0)
+    """Of the FLOPS regulariser (2004.05665), which keeps vectors sparse; 0 switches it off."""
     dictionary_weight: float = Field(default=0.1, ge=0)
+    """Of the loss by which a passage learns the translations of its terms; 0 switches it off."""
     dictionary_p: float = Field(default=0.8, ge=0, le=1)
     """Entries below this probability neither supervise nor translate."""
     lexical_prior: bool = True
@@ -122,6 +134,7 @@ class TrainSparseConfig(StepConfig):
     real_label_weight: float = Field(default=0.5, ge=0, le=1)
     """As ``label_weight``, for real queries: somebody judged their passage relevant."""
     device: str = "auto"
+    """A torch device such as ``cpu`` or ``cuda``; ``auto`` takes a GPU where there is one."""
     nodes: int = Field(default=1, ge=1, le=64)
     """With ``train="all"`` on a cluster: pods that share the training, as a TrainJob of Kubeflow's Trainer; 1 trains in
     the step's own pod."""

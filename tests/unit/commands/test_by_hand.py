@@ -1,6 +1,7 @@
 import json
 import shutil
 import subprocess
+from importlib import import_module
 
 import pytest
 
@@ -81,6 +82,13 @@ def test_help_tells_what_each_setting_means_and_each_exit_status(capsys):
     out = capsys.readouterr().out
     assert "max_bad_share = 0.1\n      The run stops when more than this share of the rows is bad." in out
     assert "130 interrupted" in out
+
+
+def test_no_setting_is_without_a_description():
+    kinds = [import_module(f"kosparse.steps.{name}").run.config_type for name in STEPS]
+    found = [(kind.__name__, setting.name, setting.about) for kind in kinds for setting in settings_of(kind)]
+    assert len(found) > 150
+    assert [(kind, name) for kind, name, about in found if not about] == []
 
 
 def test_settings_are_described_by_the_docstrings_below_them():
