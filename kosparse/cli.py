@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"kosparse: {korean.message(error)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("kosparse: interrupted", file=sys.stderr)
+        print(f"kosparse: {korean.say('interrupted')}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -31,6 +31,11 @@ def message(error: KosparseError) -> str:
     return "\n".join(f"{label}{text}" for text, label in parts if text)
 
 
+def say(text: str) -> str:
+    """A text, in Korean where that is wanted and known."""
+    return translate(text) if wanted() else text
+
+
 def translate(text: str) -> str:
     """The Korean of a text; the text itself where it is not known.
 
@@ -64,7 +69,7 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
 
 
 def _pattern(english: str) -> re.Pattern[str]:
-    return re.compile("(.+?)".join(map(re.escape, english.split("{}"))), re.DOTALL)
+    return re.compile("(.*?)".join(map(re.escape, english.split("{}"))), re.DOTALL)
 
 
 def _walk(parser: argparse.ArgumentParser) -> None:
