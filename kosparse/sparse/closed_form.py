@@ -54,10 +54,11 @@ def fitted_rows(
         teacher: Vectors of the same queries and the same passages.
 
     Returns:
-        The rows, shape [units, hidden], and the share of the query vectors' variance that they explain.
+        The rows, shape [units, hidden], and the share of the query vectors' variance that they explain; the rows as
+        they are, and 0, where there is nothing to learn from: no query, or passages that are all alike.
     """
     asked = [row for row, found in enumerate(units) if weights[found].sum() > 0]
-    if not asked or not len(centers):
+    if not asked or not len(centers) or (centers == centers[0]).all():  # one passage tells no directions apart
         return rows, 0.0
     queries = teacher.queries[asked].astype(np.float64)
     wanted = (queries - queries.mean(0)) @ _map(centers, teacher.passages).T
