@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -119,6 +120,14 @@ def test_a_refresh_that_fails_leaves_nothing_behind(base, tmp_path, capsys):
     status, told = _refresh(base, tmp_path / "none.jsonl", capsys)
     assert status == 2 and "no such file" in told
     assert _beside(base) == {".refresh.lock"}
+
+
+@pytest.mark.parametrize("place", ["_weigh", "link_outputs"])
+def test_ctrl_c_leaves_nothing_behind(base, tmp_path, capsys, monkeypatch, place):
+    monkeypatch.setattr(refresh, place, lambda *given, **more: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    status, told = _refresh(base, _corpus(tmp_path / "now.jsonl", {"a": TEXTS[0]}), capsys)
+    assert status == 130 and "interrupted" in told and _beside(base) == {".refresh.lock"}
 
 
 def test_a_second_refresh_at_the_same_time_is_told_to_wait_and_takes_nothing_away(base, tmp_path, capsys, monkeypatch):
