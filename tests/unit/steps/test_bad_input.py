@@ -4,7 +4,6 @@ import gzip
 import json
 import multiprocessing
 import os
-import signal
 import tracemalloc
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pytest
 import zstandard
 from pyarrow import parquet
 
-from kosparse import cli, progress
 from kosparse.config import GenerateQueriesConfig
 from kosparse.corpus import lines, tables
 from kosparse.corpus.duplicates import Duplicates
@@ -354,51 +352,6 @@ def test_too_many_bad_rows_stop_the_run_and_all_of_them_are_named(ingest, tmp_pa
     with pytest.raises(InputError, match="2 of 4 rows cannot be used .at most 10% may.: no_text 2"):
         ingest("".join(GOOD.splitlines(keepends=True)[:2]) + '{"_id": "a", "text": ""}\n{"_id": "b", "text": ""}\n')
     assert [reject.where[-2:] for reject in read_records(tmp_path / "out/rejects", Reject)] == [":3", ":4"]
-
-
-def test_an_interruption_leaves_no_half_file(tmp_path, monkeypatch, capsys):
-    (tmp_path / "my.jsonl").write_text(GOOD, encoding="utf-8")
-
-    def interrupt(items, *given, **more):
-        for number, item in enumerate(items):
-            if number == 12:
-                signal.raise_signal(signal.SIGINT)
-            yield item
-
-    monkeypatch.setattr(progress, "track", interrupt)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background of a shell ignores it
-    files = [f"--{name}={tmp_path}/out/{name}" for name in run.outputs]
-    assert cli.main(["ingest_corpus", "--corpus", str(tmp_path / "my.jsonl"), *files]) == 130
-    assert "interrupted" in capsys.readouterr().err
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["flags", "rejects"]
-
-
-PLACES = {
-    "kosparse.steps.ingest_corpus.locate": set(),
-    "kosparse.corpus.cleaning.to_document": set(),
-    "kosparse.corpus.summary.personal_data": set(),
-    "kosparse.corpus.duplicates.Duplicates.find": set(),
-    "kosparse.steps.ingest_corpus.read_evaluation": {"documents"},
-    "kosparse.steps.ingest_corpus.split_document": {"documents", "evaluation", "parallel", "logged"},
-    "kosparse.steps.ingest_corpus.render": set(run.outputs) - {"datasheet"},
-}
-"""Where Ctrl-C comes -> what is whole by then, beside the rejects and flags."""
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_ctrl_c_anywhere_leaves_whole_files_only_and_the_next_run_finishes(place, tmp_path, monkeypatch, capsys):
-    (tmp_path / "my.jsonl").write_text(GOOD, encoding="utf-8")
-    files = [f"--{name}={tmp_path}/out/{name}" for name in run.outputs]
-    arguments = ["ingest_corpus", f"--corpus={tmp_path}/my.jsonl", *files]
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background of a shell ignores it
-    with monkeypatch.context() as interrupted:
-        interrupted.setattr(place, lambda *given, **more: signal.raise_signal(signal.SIGINT))
-        assert cli.main(arguments) == 130
-    told = {"rejects", "flags"}
-    assert {path.name for path in (tmp_path / "out").iterdir()} - told == PLACES[place] - told
-    assert cli.main([*arguments, "--resume"]) == 0
-    assert len(list(read_records(tmp_path / "out/documents", Document))) == 30
-    assert {path.name for path in (tmp_path / "out").iterdir()} >= set(run.outputs)
 
 
 def _write_often(path, word):
