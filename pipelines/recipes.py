@@ -32,7 +32,7 @@ RECIPES: dict[str, Overrides] = {
         "augment_queries": {"max_queries": 2, "budget_seconds": 10},
         "generate_documents": {"max_queries": 1, "budget_seconds": 10},
         "generate_hard_negatives": {"max_pairs": 1, "budget_seconds": 10},
-        "filter_pairs": {"max_judged": 4, "budget_seconds": 10},
+        "filter_pairs": {"max_judged": 4, "budget_seconds": 10, "entropy_queries": 0},
         "build_training_set": {"pseudo_queries": 200},
         "train_sparse": {"max_seconds": 20, "max_steps": 20},
         "evaluate": {"permutations": 1000},
