@@ -31,7 +31,7 @@ def program(folder, name, does):
 
 
 def script(clone, *arguments, name="images.sh", **environment):
-    shell = "bash" if name == "images.sh" else "sh"
+    shell = "sh" if name == "install.sh" else "bash"
     inherited = {key: value for key, value in os.environ.items() if key not in ("ENGINE", "BASE", "REGISTRY")}
     return subprocess.run(
         [shell, f"images/{name}", *arguments],
@@ -143,12 +143,42 @@ def test_no_space_and_a_missing_lock_end_the_build(clone, arguments, told):
     assert done.returncode == 1 and told in done.stderr
 
 
-def test_no_network_ends_the_build(clone):
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("ERROR: No matching distribution found for kfp==2.17.0", "PIP_INDEX_URL"),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "the disk is full"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "other bytes than were locked"),
+        ("ERROR: Failed building wheel for kfp", "pip could not install  -r kfp.lock"),
+    ],
+)
+def test_what_pip_cannot_do_ends_the_build_with_what_to_do(clone, said, told):
     program(clone, "uname", "echo x86_64")
     makes = f'mkdir -p "$3/bin" && cp {clone}/bin/pip "$3/bin/python"'
     program(clone, "python3", f'if [ "$1$2" = -mvenv ]; then {makes}; fi')
-    program(clone, "pip", 'echo "ERROR: No matching distribution found for kfp==2.17.0"; exit 1')
+    program(clone, "pip", f'echo "{said}"; exit 1')
 
     done = install(clone, "10", "kfp.lock")
 
-    assert done.returncode == 1 and "PIP_INDEX_URL" in done.stderr and "No matching distribution" in done.stderr
+    assert done.returncode == 1 and said in done.stderr
+    assert told in done.stderr.partition("image:")[2] and "to do:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("programs", "told"),
+    [
+        ({"id": "echo 1000"}, "root is needed"),
+        ({"uname": '[ "$1" = -s ] && echo Darwin || echo arm64'}, "this is Darwin on arm64"),
+        ({"df": "printf 'head\\n/dev/vda 1 1 7 1%% /\\n'"}, "7 MB are free"),
+        ({"debootstrap": "echo no such suite; exit 1"}, "debootstrap could not make the base"),
+    ],
+)
+def test_where_images_cannot_be_tested_it_says_why(clone, programs, told):
+    fit = {"id": "echo 0", "uname": '[ "$1" = -s ] && echo Linux || echo x86_64', "apt-get": "exit 1", "runc": "exit 1"}
+    for name, does in {**fit, "debootstrap": "exit 1", **programs}.items():
+        program(clone, name, does)
+
+    done = script(clone, name="stand_in.sh", TMPDIR=str(clone))
+
+    assert done.returncode == 1
+    assert told in done.stderr and "to do:" in done.stderr
