@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,35 @@ class StandInLauncher:
     def __init__(self, package: Path, store: ObjectStore, mount: Path, seen_as: Path | None = None) -> None:
         self.spec = next(iter(yaml.safe_load_all(package.read_text(encoding="utf-8"))))
         self.store, self.mount, self.seen_as = store, mount, seen_as or mount
+        inside = self.spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+        outside = {name: task for name, task in self.spec["root"]["dag"]["tasks"].items() if name != "exit-handler-1"}
+        self.tasks: dict[str, Any] = inside | outside
+        """Every task of the graph; last what the exit handler runs."""
+
+    def order(self) -> list[str]:
+        """All tasks, each after those it waits for."""
+        waits = {name: set(task.get("dependentTasks", ())) & self.tasks.keys() for name, task in self.tasks.items()}
+        ending = [name for name in self.tasks if "exit-handler-1" in self.tasks[name].get("dependentTasks", ())]
+        return [name for name in TopologicalSorter(waits).static_order() if name not in ending] + ending
+
+    def parameters(self, task: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What the graph gives a task when the run is given these parameters."""
+        defined = self.spec["root"]["inputDefinitions"]["parameters"]
+        values = {name: definition.get("defaultValue") for name, definition in defined.items()} | dict(given)
+        return {
+            name: source["runtimeValue"]["constant"]
+            if "runtimeValue" in source
+            else values[source["componentInputParameter"].removeprefix("pipelinechannel--")]
+            for name, source in self.tasks[task].get("inputs", {}).get("parameters", {}).items()
+        }
+
+    def inputs(self, task: str, prefix: str) -> dict[str, str]:
+        """Input name -> key in the bucket, where the tasks before left their outputs below ``prefix``."""
+        found = {}
+        for name, source in self.tasks[task].get("inputs", {}).get("artifacts", {}).items():
+            produced = source["taskOutputArtifact"]
+            found[name] = f"{prefix}/{produced['producerTask']}/{produced['outputArtifactKey']}"
+        return found
 
     def run(self, task: str, parameters: dict[str, Any], inputs: dict[str, str], prefix: str) -> dict[str, str]:
         """Run one task; returns output name -> key in the bucket."""

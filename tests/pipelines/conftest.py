@@ -15,32 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.make_corpus import write
+from tests.data.tiny_run import SETTINGS, write_tiny_run
 from tests.fakes.llm_server import FakeLlmServer
-from tests.fakes.tiny_encoder import write_tiny_encoder
-
-ASKING = (
-    "verify_synonyms",
-    "discover_synonyms",
-    "generate_queries",
-    "augment_queries",
-    "generate_documents",
-    "generate_hard_negatives",
-    "filter_pairs",
-)
-SETTINGS = [
-    "prepare_backbone.layers=2",
-    "prepare_backbone.max_length=128",
-    "build_training_set.pseudo_queries=80",
-    "build_training_set.teacher_depth=16",
-    "train_sparse.max_steps=12",
-    "train_sparse.max_seconds=600",
-    "evaluate.permutations=200",
-    "serve_llm.model=fake",
-    # Nothing is left out for want of time, so a second run finds every answer.
-    *(f"{step}.budget_seconds=600" for step in ASKING),
-]
-
 
 LLM_KEY = "planted-llm-key-5d1c"
 
@@ -61,11 +37,7 @@ class FinishedRun:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
     """A folder with ``corpus/`` (BEIR) and ``encoder/``."""
-    folder = tmp_path_factory.mktemp("tiny")
-    corpus = write(folder / "corpus")
-    texts = [json.loads(line)["text"] for line in (corpus / "corpus.jsonl").read_text(encoding="utf-8").splitlines()]
-    (folder / "encoder").symlink_to(write_tiny_encoder(folder / "tiny-encoder", texts))
-    return folder
+    return write_tiny_run(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,9 @@ import json
 import pytest
 
 from kosparse.steps import STEPS
+from pipelines.compile import PACKAGE
 from tests.fakes.launcher import StandInLauncher
+from tests.fakes.memory_store import MemoryStore
 
 pytestmark = pytest.mark.services
 
@@ -30,32 +32,27 @@ def cluster(finished_run, services, tmp_path_factory):
         yield StandInLauncher(finished_run.folder / "pipeline.yaml", store, mount), store
 
 
+def test_every_task_comes_after_those_it_waits_for(tmp_path):
+    launcher = StandInLauncher(PACKAGE, MemoryStore(), tmp_path)
+
+    order = launcher.order()
+
+    assert sorted(order) == sorted(step.replace("_", "-") for step in STEPS)
+    for task in order:
+        producers = {key.split("/")[1] for key in launcher.inputs(task, "run").values()}
+        assert producers <= set(order[: order.index(task)])
+    assert order.index("release-llm") < order.index("mine-negatives")
+    assert order[-1] == "stop-llm"
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_component_runs_under_the_executor_with_minio_uris(step, cluster, finished_run, llm_server):
     launcher, store = cluster
     asked = llm_server.completions
     task = step.replace("_", "-")
     arguments = json.loads((finished_run.folder / "arguments.json").read_text(encoding="utf-8"))
-    tasks = {
-        **launcher.spec["root"]["dag"]["tasks"],
-        **launcher.spec["components"]["comp-exit-handler-1"]["dag"]["tasks"],
-    }
-    wiring = tasks[task].get("inputs", {})
-    inputs = {}
-    for name, source in wiring.get("artifacts", {}).items():
-        produced = source["taskOutputArtifact"]
-        inputs[name] = (
-            f"v2/artifacts/kosparse/{finished_run.folder.name}/"
-            f"{produced['producerTask']}/{produced['outputArtifactKey']}"
-        )
-    given = launcher.spec["root"]["inputDefinitions"]["parameters"]
-    arguments = {name: definition.get("defaultValue") for name, definition in given.items()} | arguments
-    parameters = {
-        name: source["runtimeValue"]["constant"]
-        if "runtimeValue" in source
-        else arguments[source["componentInputParameter"].removeprefix("pipelinechannel--")]
-        for name, source in wiring.get("parameters", {}).items()
-    }
+    inputs = launcher.inputs(task, f"v2/artifacts/kosparse/{finished_run.folder.name}")
+    parameters = launcher.parameters(task, arguments)
 
     if step == "register_model":  # versions and alias of the finished run stay as they are
         parameters["config"] = {**parameters["config"], "name": "launcher-test"}
