@@ -161,9 +161,10 @@ images-lint: ## hadolint over the Dockerfiles
 	  .venvs/hadolint/bin/python -m pip install --quiet --require-hashes -r requirements/images/hadolint.lock; }
 	@.venvs/hadolint/bin/hadolint images/*/Dockerfile
 
-images-test: setup-test ## build the cpu image without Docker or registry and run it (root, Debian)
+images-test: setup-test images-lint ## build the cpu image without Docker or registry and run it (root, Debian) [ALL=1: vllm-cpu, local]
 	@bash images/stand_in.sh
 	@$(PY) -m benchmarks.bench_images
+	@$(if $(ALL),$(PY) -m benchmarks.bench_compose)
 
 compose: ## the whole pipeline by Docker alone, in containers [RECIPE= CORPUS=folder]
 	@bash images/images.sh build cpu local vllm-cpu
