@@ -17,8 +17,13 @@ CHAT_TEMPLATE = (
 _SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
-def save_tiny_llm(folder: Path, *, chat_template: bool = True, words: Sequence[str] = (), context: int = 512) -> Path:
-    """Write config, weights (about 60,000) and tokenizer; ``words`` are tokens of their own."""
+def save_tiny_llm(
+    folder: Path, *, chat_template: bool = True, words: Sequence[str] = (), context: int = 512, heads: int = 4
+) -> Path:
+    """Write config, weights (about 60,000) and tokenizer; ``words`` are tokens of their own.
+
+    vLLM answers on a processor only if there are two heads: it knows none of 16 dimensions.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
@@ -40,8 +45,8 @@ def save_tiny_llm(folder: Path, *, chat_template: bool = True, words: Sequence[s
         hidden_size=64,
         intermediate_size=128,
         num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        num_attention_heads=heads,
+        num_key_value_heads=heads // 2,
         max_position_embeddings=context,
         eos_token_id=2,
         pad_token_id=0,
