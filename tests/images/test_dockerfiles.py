@@ -113,6 +113,16 @@ def test_compilers_stay_out_of_the_final_stage(path):
     assert bool(installed) == (path.parent.name == "vllm")
 
 
+@pytest.mark.parametrize("name", ["cpu", "gpu", "vllm"])
+def test_the_address_of_an_index_and_its_password_stay_in_stages_that_are_left_behind(name):
+    parsed = instructions(ROOT / "images" / name / "Dockerfile")
+    last = max(number for number, (word, _) in enumerate(parsed) if word == "FROM")
+
+    # An argument is written into the history of the stage that names it.
+    assert any(word == "ARG" and "INDEX" in rest for word, rest in parsed[:last])
+    assert not any(word == "ARG" and "INDEX" in rest for word, rest in parsed[last:])
+
+
 @each_dockerfile
 def test_another_commit_is_no_cached_label(path):
     parsed = instructions(path)
