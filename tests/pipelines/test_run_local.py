@@ -74,7 +74,6 @@ def _commands(processes):
     return {process: " ".join(process.cmdline()) for process in processes}
 
 
-@pytest.mark.slow
 @pytest.mark.services
 def test_a_run_that_is_terminated_leaves_nothing_running(tiny, environment, settings_of_run, tmp_path):
     home = tmp_path / "home"
