@@ -167,26 +167,43 @@ def _identity(run: Path) -> dict[str, str]:
 def _run_worker(run: Path, package: Path, environment: Mapping[str, str], board: Board) -> None:
     """Run the package in a process group of its own, drawing its events until it ends."""
     command = [sys.executable, "-m", "pipelines.local_worker", str(package), str(run / "arguments.json")]
+    worker = None
     with open(run / "run.log", "wb") as log, Display(board, console) as display:
-        worker = subprocess.Popen(
-            [*command, str(run / "outputs")],
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
         try:
+            with _held_back(signal.SIGINT, signal.SIGTERM):
+                worker = subprocess.Popen(
+                    [*command, str(run / "outputs")],
+                    env={**os.environ, **environment},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
             while worker.poll() is None:
                 display.update()
                 if board.failed:
                     break  # kfp.local would go on with whatever does not depend on the failed step
                 time.sleep(0.25)
         finally:
-            _end_group(worker)
+            if worker:
+                _end_group(worker)
     board.read()
     if worker.returncode != 0:
         raise _failure(run, board)
+
+
+@contextmanager
+def _held_back(*numbers: signal.Signals) -> Iterator[None]:
+    """Signals that arrive meanwhile act afterwards: one amid a start would leave the started behind, unknown."""
+    arrived: list[int] = []
+    before = {number: signal.signal(number, lambda came, _: arrived.append(came)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for came in arrived:
+        signal.raise_signal(came)
 
 
 @contextmanager

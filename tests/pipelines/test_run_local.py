@@ -50,24 +50,47 @@ def test_a_failed_step_ends_the_run_although_others_could_go_on(tmp_path, monkey
     assert not psutil.pid_exists(int((tmp_path / "outputs.pid").read_text()))
 
 
+@pytest.fixture
+def signals_of_a_run():
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background of a shell ignores it
+    signal.signal(signal.SIGTERM, run_local._interrupt)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_an_interrupted_run_stops_what_it_started_and_keeps_what_was_written(tmp_path, monkeypatch, name):
+def test_an_interrupted_run_stops_what_it_started_and_keeps_what_was_written(
+    tmp_path, monkeypatch, signals_of_a_run, name
+):
     worker = WORKER.replace('event="failed", error=', 'event="note", text=')
     sent = f"import signal; os.kill(int(os.environ['RUNNER']), signal.{name}); time.sleep(600)"
     _stand_in(tmp_path, monkeypatch, worker.replace("time.sleep(600)", sent))
     events = tmp_path / "events.jsonl"
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test in the background of a shell ignores it
-    signal.signal(signal.SIGTERM, run_local._interrupt)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            environment = {"KOSPARSE_EVENTS": str(events), "RUNNER": str(os.getpid())}
-            run_local._run_worker(tmp_path, tmp_path / "p.yaml", environment, Board(events))
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    environment = {"KOSPARSE_EVENTS": str(events), "RUNNER": str(os.getpid())}
+    with pytest.raises(KeyboardInterrupt):
+        run_local._run_worker(tmp_path, tmp_path / "p.yaml", environment, Board(events))
     assert not psutil.pid_exists(int((tmp_path / "outputs.pid").read_text()))
     assert len(events.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_amid_the_start_of_the_worker_stops_it_too(tmp_path, monkeypatch, signals_of_a_run, number):
+    _stand_in(tmp_path, monkeypatch, WORKER)
+    events = tmp_path / "events.jsonl"
+    started = []
+
+    class Interrupted(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self)
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(run_local.subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_local._run_worker(tmp_path, tmp_path / "p.yaml", {"KOSPARSE_EVENTS": str(events)}, Board(events))
+    assert [worker.returncode for worker in started] == [-signal.SIGTERM]
 
 
 def _commands(processes):
