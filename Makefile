@@ -60,7 +60,8 @@ promote: setup-test ## make a version the champion if the policy's gates hold [V
 rollback: setup-test ## give the champion's alias back to the version before [REASON=]
 	@$(REGISTRY) rollback --reason "$(REASON)"
 
-SERVERS = tests/unit/adapters tests/unit/services tests/unit/commands tests/k8s tests/images
+SERVERS = tests/unit/adapters tests/unit/services tests/unit/commands tests/k8s tests/images \
+  tests/unit/sparse/test_warm_start.py tests/unit/steps/test_train_sparse.py
 GRAPH = tests/pipelines/test_whole_graph.py tests/pipelines/test_launcher.py
 # Three groups run side by side: each takes one core rather than two in turns.
 test test-units test-servers test-graph: export OMP_NUM_THREADS = 1

@@ -26,7 +26,7 @@ def compile_pipeline(path: Path = PACKAGE) -> Path:
     """Write the pipeline package and return where."""
     from pipelines.retrieval import kosparse_pipeline
 
-    return _compile(kosparse_pipeline, path)
+    return _compile(kosparse_pipeline(), path)
 
 
 def compile_refresh(path: Path = REFRESH) -> Path:
@@ -55,7 +55,7 @@ def compile_manifests(path: Path, namespace: str = "") -> Path:
         include_pipeline_manifest=True,
     )
     compiler.Compiler().compile(
-        kosparse_pipeline, str(path), kubernetes_manifest_format=True, kubernetes_manifest_options=options
+        kosparse_pipeline(), str(path), kubernetes_manifest_format=True, kubernetes_manifest_options=options
     )
     return path
 

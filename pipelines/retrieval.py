@@ -4,6 +4,8 @@ One task per step, named like it; one dict parameter per step, whose default is 
 class. Everything runs inside an exit handler whose task stops the language model server.
 """
 
+from functools import cache
+
 from kfp import dsl
 
 import components
@@ -20,11 +22,20 @@ ANY_NODE: dict[str, str] = {}
 _COMPONENTS = components.load()
 
 
-@dsl.pipeline(
-    name="kosparse",
-    description="From Korean documents without labels to a neural sparse retriever for OpenSearch.",
-)
-def kosparse_pipeline(
+@cache
+def kosparse_pipeline() -> dsl.graph_component.GraphComponent:
+    """The graph, built when asked for the first time.
+
+    Not when imported: KFP searches the call stack at every setting of a task, and the frames of an import make that
+    take seconds instead of milliseconds.
+    """
+    return dsl.pipeline(
+        name="kosparse",
+        description="From Korean documents without labels to a neural sparse retriever for OpenSearch.",
+    )(_graph)
+
+
+def _graph(
     corpus: str,
     queries: str = "",
     qrels: str = "",

@@ -12,7 +12,7 @@ def test_compiled_pipeline_and_version_are_typed(tmp_path):
     path = tmp_path / "kosparse.yaml"
     options = KubernetesManifestOptions(pipeline_name="kosparse", namespace="kosparse", include_pipeline_manifest=True)
     compiler.Compiler().compile(
-        kosparse_pipeline, str(path), kubernetes_manifest_format=True, kubernetes_manifest_options=options
+        kosparse_pipeline(), str(path), kubernetes_manifest_format=True, kubernetes_manifest_options=options
     )
     documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
 
