@@ -10,8 +10,11 @@ import json
 import sys
 import warnings
 from pathlib import Path
+from unittest import mock
 
 from kfp import components, local
+
+from pipelines.forkserver import ForkServer
 
 
 def run(package: Path, arguments: dict[str, object], root: Path) -> None:
@@ -22,7 +25,12 @@ def run(package: Path, arguments: dict[str, object], root: Path) -> None:
     """
     warnings.filterwarnings("ignore", message="You may be attemping")
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(root), raise_on_error=True)
-    components.load_component_from_file(str(package))(**arguments)
+    pipeline = components.load_component_from_file(str(package))
+    if sys.platform != "linux":  # elsewhere the system's own libraries do not survive a fork
+        pipeline(**arguments)
+        return
+    with ForkServer() as python, mock.patch.object(sys, "executable", python):  # which a runner without venv asks
+        pipeline(**arguments)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import yaml
 
 from pipelines import local_worker
 from pipelines.compile import PACKAGE
+from pipelines.forkserver import ForkServer
 
 STEP = """
 import json, os, pathlib, sys  # in place of kfp.dsl.executor_main
@@ -56,6 +57,7 @@ def server(tmp_path, monkeypatch):
 def ran(golden, tmp_path, monkeypatch):
     """Run it with one step that ends in some way: the steps that ran, in order, and whether the run succeeded."""
     monkeypatch.setenv("STEPS_LOG", str(tmp_path / "log"))
+    monkeypatch.setattr(local_worker, "ForkServer", lambda: ForkServer([]))
     spec, platform = copy.deepcopy(golden)
 
     def run(step, end):
