@@ -10,6 +10,7 @@ import fcntl
 import http.client
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -32,8 +33,10 @@ from kosparse.services import guard
 LOOPBACK = "127.0.0.1"
 _LOG_LINES_SHOWN = 12
 _POLL_SECONDS = 0.25
-_PORTS = range(20000, 55000)
+_PORTS = range(10000, 22768)
+"""Below those that Linux gives to connections, and so are the ports 10,000 above them, which the S3 store uses too."""
 """Below 55536, so that a port + 10000 is a port too: SeaweedFS puts its gRPC there."""
+_GO_STACK = re.compile(r"^goroutine \d+ \[", re.MULTILINE)
 _PORT_TAKEN = ("address already in use", "address in use", "errno 98")
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -240,9 +243,12 @@ def answers(url: str) -> bool:
 
 
 def tail(log: Path, lines: int = _LOG_LINES_SHOWN) -> str:
-    """The last lines of a log, indented; a note when there are none."""
+    """The last lines of a log, indented; a note when there are none.
+
+    Without the stack that a program in Go leaves behind: what it died of is the line above.
+    """
     try:
-        text = log.read_text(encoding="utf-8", errors="replace").strip()
+        text = _GO_STACK.split(log.read_text(encoding="utf-8", errors="replace"), maxsplit=1)[0].strip()
     except OSError:
         text = ""
     return "\n".join("    " + line[:400] for line in (text or "(nothing)").splitlines()[-lines:])

@@ -244,6 +244,19 @@ def test_a_taken_port_is_tried_again_with_another_and_any_other_error_is_not():
     assert len(tries) == 4
 
 
+def test_what_a_program_in_go_died_of_is_shown_not_its_stack(tmp_path):
+    stack = "goroutine 317 [running]:\n" + "\n".join(f"frame{n}(...)" for n in range(40))
+    (tmp_path / "log").write_text(f"started\nlisten tcp 127.0.0.1:51244: bind: address already in use\n{stack}\n")
+    assert process.tail(tmp_path / "log").splitlines()[-1].endswith("address already in use")
+
+
+def test_ports_and_those_far_above_them_are_not_given_to_connections():
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    if first < 32768:
+        pytest.skip("this machine gives other ports to connections")
+    assert all(free_port(10000) + 10000 < first for _ in range(50))
+
+
 def test_credentials_are_made_once_and_readable_by_their_owner_only(tmp_path):
     path = tmp_path / "deep" / "keys.json"
 
