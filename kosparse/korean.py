@@ -37,14 +37,14 @@ def say(text: str) -> str:
 
 
 def translate(text: str) -> str:
-    """The Korean of a text; the text itself where it is not known.
+    """The Korean of a text and of the texts within it; the text itself where it is not known.
 
     >>> translate("there is no corpus.jsonl"), translate("cannot read: Permission denied")
     ('there is no corpus.jsonl', '읽을 수 없습니다: Permission denied')
     """
     for pattern, korean in _patterns():
         if match := pattern.fullmatch(text):
-            return korean.format(*match.groups())
+            return korean.format(*map(translate, match.groups()))
     return text
 
 

@@ -2,13 +2,16 @@ import argparse
 import ast
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from pydantic import Field, field_validator
 
 from kosparse import cli, korean
 from kosparse.commands.by_hand import add_options
 from kosparse.commands.parser import parser
-from kosparse.errors import InputError
+from kosparse.config import StepConfig
+from kosparse.errors import ConfigError, InputError
 from kosparse.steps import STEPS, compute_idf, ingest_corpus
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +47,52 @@ def _helps(parser):
 
 def test_the_catalogue_says_only_what_the_code_says():
     of_argparse = {"show this help message and exit", "options", "positional arguments"}
-    assert set(korean.catalogue()) - _texts() == of_argparse
+    assert set(korean.catalogue()) - _texts() - OF_PYDANTIC == of_argparse
+
+
+OF_PYDANTIC = {text for text in korean.catalogue() if text.startswith(("Input should", "String should"))} | {
+    "Extra inputs are not permitted",
+    "Field required",
+    "Value error, {}",
+}
+
+
+class Every(StepConfig):
+    whole: int = Field(default=1, ge=1, le=9)
+    share: float = Field(default=0.5, gt=0, lt=1)
+    switch: bool = True
+    name: str = Field(default="a", pattern="^[a-z]$")
+    kind: Literal["head", "all"] = "all"
+    names: list[str] = []
+    pairs: tuple[int, ...] = ()
+    table: dict[str, int] = {}
+
+    @field_validator("names")
+    @classmethod
+    def _few(cls, names: list[str]) -> list[str]:
+        if len(names) > 1:
+            raise ValueError("one is enough")
+        return names
+
+
+WRONG = [
+    *(("whole", value) for value in ("x", 1.5, None, 0, 10)),
+    *(("share", value) for value in ("x", None, 0, 1, float("nan"))),
+    *(("switch", value) for value in ("x", None)),
+    *(("name", value) for value in (1, "A")),
+    *(("kind", "none"), ("names", 3), ("names", ["a", "b"]), ("pairs", 3), ("table", 3), ("unknown", 3)),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG)
+def test_what_pydantic_says_of_a_setting_is_korean_too(monkeypatch, key, value):
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    with pytest.raises(ConfigError) as caught:
+        Every.parse({key: value}, "train_sparse")
+    told = korean.message(caught.value).splitlines()[0]
+    assert told.startswith(f"train_sparse의 {key}: ") and told.endswith(f"(받은 값 {value!r})")
+    said = told.removeprefix(f"train_sparse의 {key}: ").removesuffix(f" (받은 값 {value!r})")
+    assert "should" not in said and (re.search("[가-힣]", said) or said == "one is enough")
 
 
 def test_every_command_and_option_is_explained_in_korean():
