@@ -35,7 +35,10 @@ def main() -> None:
         command="python -m benchmarks.bench_ablation" + _given(options),
         notes=[
             f"nDCG@10 on {found['queries']} real test queries, no labels used but where a row says real; mean of the "
-            f"seeds, and their standard deviation. Difference and p (Holm) against {REFERENCE}.",
+            f"seeds, and their standard deviation. Difference and p (Holm, queries and seeds) against {REFERENCE}.",
+            f"pooled over the variants, a training has a standard deviation of {found['seed_spread']:.4f} over seeds; "
+            f"of {found['pairs_of_seeds']} pairs of trainings of one variant "
+            f"{found['pairs_of_seeds_called_different']} are called different at .05.",
             f"cross-script slices ({crossed} queries): the relevant page replaced by its English original; English "
             "headings asked of Korean pages.",
         ],

@@ -12,7 +12,16 @@ from kosparse import progress
 from kosparse.commands.finished_run import FinishedRun
 from kosparse.errors import ConfigError
 from kosparse.evaluation import plots
-from kosparse.evaluation.ablation import REFERENCE, VARIANTS, AblationRow, Baseline, SeedResult, summarise
+from kosparse.evaluation.ablation import (
+    REFERENCE,
+    VARIANTS,
+    AblationRow,
+    Baseline,
+    SeedResult,
+    same_recipe_pairs,
+    seed_spread,
+    summarise,
+)
 from kosparse.evaluation.metrics import PRIMARY, evaluate_run
 from kosparse.evaluation.verdict import p_text
 from kosparse.jsonl import read_json, write_json, write_lines
@@ -45,8 +54,12 @@ def run(folder: Path, variants: Sequence[str], seeds: Sequence[int], output: Pat
         results.append(SeedResult.model_validate(read_json(kept)))
     bm25 = evaluate_run(finished.judged.qrels, finished.bm25)[PRIMARY]
     rows, others = summarise(results, bm25), _baselines(finished, output / "baselines.json")
+    pairs, different = same_recipe_pairs(results)
     result = {
         "queries": len(results[0].values),
+        "seed_spread": round(seed_spread(results), 5),
+        "pairs_of_seeds": pairs,
+        "pairs_of_seeds_called_different": different,
         "cross_script_queries": {each.name: len(each.queries) for each in finished.cross_script},
         "rows": [row.model_dump() for row in rows],
         "baselines": [row.model_dump() for row in others],
@@ -54,6 +67,9 @@ def run(folder: Path, variants: Sequence[str], seeds: Sequence[int], output: Pat
     write_json(output / "ablation.json", result)
     write_lines(output / "ablation.html", [_html(rows, others, result)])
     print(_table(rows, others))
+    print(
+        f"between seeds ± {result['seed_spread']:.4f}; of {pairs} pairs of one variant {different} are called different"
+    )
     print(f"{output}/ablation.html")
 
 

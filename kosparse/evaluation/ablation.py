@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel
 
-from kosparse.evaluation.significance import bootstrap_interval, holm, paired
+from kosparse.evaluation.seeds import of_difference, pooled_spread
+from kosparse.evaluation.significance import Paired, bootstrap_interval, holm, paired
 from kosparse.records import TrainingQuery
 
 REFERENCE = "full"
@@ -87,9 +89,9 @@ class AblationRow(BaseModel):
     difference: float
     """To the reference."""
     p_corrected: float | None
-    """Paired randomisation against the reference, Holm-corrected; None for the reference itself."""
+    """Paired, against the reference, queries and seeds considered, Holm-corrected; None for the reference itself."""
     p_bm25: float
-    """The same against BM25, corrected over all rows."""
+    """Paired randomisation against BM25, Holm-corrected over all rows."""
     fused: float
     """The metric of the z-score fusion with BM25."""
 
@@ -116,6 +118,11 @@ class SeedResult(BaseModel):
     active_dims_doc: float
     seconds: float
 
+    @property
+    def mean(self) -> float:
+        """Of the primary metric over the queries."""
+        return float(np.mean(list(self.values.values())))
+
 
 def summarise(
     results: Sequence[SeedResult], bm25: Mapping[str, float], *, permutations: int = 10000, seed: int = 13
@@ -134,7 +141,13 @@ def summarise(
     queries = list(results[0].values)
     means = {name: _mean_over_seeds(rows, queries) for name, rows in by_variant.items()}
     others = [name for name in means if name != REFERENCE]
-    compared = {name: paired(means[name], means[REFERENCE], permutations=permutations, seed=seed) for name in others}
+    spread = seed_spread(results)
+
+    def against_reference(name: str) -> Paired:
+        apart = of_difference(spread, len(by_variant[name]), len(by_variant[REFERENCE]))
+        return paired(means[name], means[REFERENCE], seed_spread=apart, permutations=permutations, seed=seed)
+
+    compared = {name: against_reference(name) for name in others}
     corrected = dict(zip(others, holm([compared[name].p for name in others]), strict=True))
     lexical = np.array([bm25[query] for query in queries])
     raw = [paired(each, lexical, permutations=permutations, seed=seed).p for each in means.values()]
@@ -146,7 +159,7 @@ def summarise(
             seeds=[row.seed for row in rows],
             metric=round(float(means[name].mean()), 6),
             interval=bootstrap_interval(means[name], seed=seed),
-            spread=round(float(np.std([np.mean(list(row.values.values())) for row in rows])), 6),
+            spread=round(float(np.std([row.mean for row in rows])), 6),
             cross_script={
                 direction: round(float(np.mean([row.cross_script[direction] for row in rows])), 6)
                 for direction in rows[0].cross_script
@@ -160,6 +173,30 @@ def summarise(
         )
         for name, rows in by_variant.items()
     ]
+
+
+def seed_spread(results: Sequence[SeedResult]) -> float:
+    """Standard deviation of a training's primary metric over its seeds, pooled over the variants."""
+    return pooled_spread([[each.mean for each in results if each.variant == name] for name in _names(results)])
+
+
+def same_recipe_pairs(results: Sequence[SeedResult], level: float = 0.05) -> tuple[int, int]:
+    """How many pairs of trainings of one variant there are, and how many of them are called different."""
+    apart = of_difference(seed_spread(results))
+    p_values = [
+        paired(_values(first), _values(second), seed_spread=apart).p
+        for first, second in combinations(results, 2)
+        if first.variant == second.variant
+    ]
+    return len(p_values), sum(p < level for p in p_values)
+
+
+def _names(results: Sequence[SeedResult]) -> list[str]:
+    return list(dict.fromkeys(each.variant for each in results))
+
+
+def _values(result: SeedResult) -> np.ndarray:
+    return np.array(list(result.values.values()), dtype=np.float64)
 
 
 def _mean_over_seeds(rows: Sequence[SeedResult], queries: Sequence[str]) -> np.ndarray:

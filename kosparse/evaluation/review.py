@@ -12,6 +12,7 @@ from kosparse.config.promotion import PromotionPolicy
 from kosparse.errors import InputError
 from kosparse.evaluation.metrics import METRICS, PRIMARY
 from kosparse.evaluation.results import AgainstChampion, Comparison, QueryResult, Results
+from kosparse.evaluation.seeds import SEED_SPREAD, of_difference
 from kosparse.evaluation.significance import Paired, paired
 from kosparse.evaluation.verdict import p_text
 from kosparse.jsonl import read_json
@@ -107,7 +108,7 @@ class Gate:
 
 
 def review(challenger: Measured, champion: Measured | None, *, changes: int = 5, seed: int = 13) -> Review:
-    """Compare two versions on the queries they share.
+    """Compare two versions on the queries they share: as two trainings, whose seeds differ too.
 
     Args:
         challenger: The new one.
@@ -136,7 +137,7 @@ def review(challenger: Measured, champion: Measured | None, *, changes: int = 5,
         champion,
         len(shared),
         means,
-        paired(new, old, seed=seed),
+        paired(new, old, seed_spread=of_difference(SEED_SPREAD), seed=seed),
         [row for row in rows[:changes] if row.challenger > row.champion],
         [row for row in rows[::-1][:changes] if row.challenger < row.champion],
     )

@@ -66,20 +66,33 @@ class Paired:
     interval: tuple[float, float]
     """95 % bootstrap interval of the paired difference."""
     p: float
-    """Two-sided, paired randomisation."""
+    """Two-sided, paired randomisation; with ``seed_spread`` no less than what the seeds leave of it."""
     better: int
     worse: int
     """Queries where the first is above, and below, the second."""
 
 
-def paired(first: Values, second: Values, *, permutations: int = 10000, seed: int = 13) -> Paired:
+def paired(
+    first: Values, second: Values, *, seed_spread: float = 0.0, permutations: int = 10000, seed: int = 13
+) -> Paired:
     """Compare two paired systems.
+
+    Args:
+        first: One value per query.
+        second: Of the same queries.
+        seed_spread: Standard deviation of the difference of the means that the trainings' seeds alone make, >= 0. The
+            randomisation test knows of the luck of the queries only: with enough of them it tells apart any two
+            trainings of one recipe.
+        permutations: Of the test.
+        seed: Of test and interval.
 
     Raises:
         ValueError: The arrays are not paired (different lengths).
     """
     p = randomisation_test(first, second, permutations=permutations, seed=seed)
     differences = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+    if seed_spread and len(differences) > 1:
+        p = max(p, _p_beyond_seeds(differences, seed_spread))
     return Paired(
         difference=float(differences.mean()) if len(differences) else 0.0,
         interval=bootstrap_interval(differences, seed=seed),
@@ -87,6 +100,12 @@ def paired(first: Values, second: Values, *, permutations: int = 10000, seed: in
         better=int((differences > 0).sum()),
         worse=int((differences < 0).sum()),
     )
+
+
+def _p_beyond_seeds(differences: Values, seed_spread: float) -> float:
+    """Two-sided p of a normal difference whose variance is that of the queries and that of the seeds."""
+    error = math.hypot(float(differences.std(ddof=1)) / math.sqrt(len(differences)), seed_spread)
+    return math.erfc(abs(float(differences.mean())) / error / math.sqrt(2))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
