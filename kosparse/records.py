@@ -5,9 +5,9 @@ Text is Unicode NFC. Counts are >= 0, probabilities in [0, 1]; scores are unboun
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Row(BaseModel):
@@ -139,6 +139,23 @@ class TrainingQuery(Row):
         if self.origin in ("real", "pseudo"):
             return self.origin
         return "synthetic"
+
+
+class GivenScore(Row):
+    """What a teacher outside the pipeline says of a passage, or of a document, for a query: a line of its file."""
+
+    query: str = Field(min_length=1)
+    passage_id: str = ""
+    document_id: str = ""
+    """Looked at where there is no ``passage_id``."""
+    score: float = Field(ge=-1e30, le=1e30, allow_inf_nan=False)
+    """Higher is more relevant; any unit."""
+
+    @model_validator(mode="after")
+    def _names_a_text(self) -> Self:
+        if not self.passage_id and not self.document_id:
+            raise ValueError("passage_id and document_id are both missing")
+        return self
 
 
 class SynonymCandidate(Row):

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from typing import Any
 from kosparse import progress
 from kosparse.commands.run_folder import hold, link_outputs, point_latest, task_folder
 from kosparse.commands.stored_run import bring_run, is_stored, leave_run
+from kosparse.config import DetectTrendsConfig
 from kosparse.corpus.changes import Changes, compare, content_hashes
 from kosparse.corpus.morphemes import content_morphemes_of
+from kosparse.corpus.trends import shrunk
 from kosparse.errors import InputError, ResourceError, ServiceError
 from kosparse.export.reweigh import Weighing, reweigh
 from kosparse.jsonl import read_json, read_records, write_json, write_records
@@ -39,6 +41,8 @@ from kosparse.steps import (
 
 Settings = Mapping[str, Mapping[str, Any]]
 """Step -> key -> value."""
+_FADED = 0.05
+"""A boost that has shrunk by so much is worth a run though no document has changed."""
 
 
 def run(base: str, corpus: str, *, overrides: Settings, additions: bool, every_hours: float, as_json: bool) -> None:
@@ -81,7 +85,7 @@ def refresh(
     """Refresh once.
 
     Returns:
-        Folder of the refreshed run (``base`` itself when nothing changed), and what happened.
+        Folder of the refreshed run (``base`` itself when no document changed and no boost faded), and what happened.
 
     Raises:
         InputError: ``base`` is not a finished run, or a corpus that cannot be used.
@@ -104,7 +108,7 @@ def _refresh(
     out = work / "outputs" / "refresh"
     try:
         changes = _ingest(tasks / "ingest-corpus", out / "ingest-corpus", corpus, given, additions=additions)
-        if not changes:
+        if not changes and not _faded(tasks, given):
             shutil.rmtree(work)
             return base, _told(changes, base, {}, started)
         numbers = _weigh(tasks, out, given) | _grow_dictionary(tasks, out, given, changes) | _encode(base, out)
@@ -174,6 +178,11 @@ def _weigh(tasks: Path, out: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     detect_trends.run(config=given.get("detect_trends", {}), documents=documents, idf=idf, trends=trends)
     change = reweigh(model, _weighing(tasks), _weighing(out))
     return {"mean_query_weight_change": round(change, 4), "rising_terms": len(read_json(trends)["terms"])}
+
+
+def _faded(tasks: Path, given: Mapping[str, Any]) -> bool:
+    config = DetectTrendsConfig.parse(given.get("detect_trends", {}), step="detect_trends")
+    return shrunk(read_json(tasks / "detect-trends/trends"), config.half_life_days, date.today()) >= _FADED
 
 
 def _weighing(tasks: Path) -> Weighing:

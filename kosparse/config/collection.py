@@ -81,3 +81,7 @@ class DetectTrendsConfig(StepConfig):
     """Of the terms found to rise, the expected share that does not (Benjamini and Hochberg 1995)."""
     max_boost: float = Field(default=2.0, ge=1)
     """Most that the weight of a rising term in a query is multiplied by; 1 changes none."""
+    ngram_max: int = Field(default=2, ge=1, le=3)
+    """Adjacent nouns that are tested together as one term, at most; 1 tests single nouns alone."""
+    half_life_days: float = Field(default=90.0, ge=0)
+    """Days after the newest document in which what a boost has above 1 halves; 0 keeps it."""

@@ -59,6 +59,11 @@ class BuildTrainingSetConfig(StepConfig):
     """Passages kept with a teacher score per query."""
     bm25_weight: float = Field(default=0.5, ge=0, le=1)
     """Share of BM25 in the teacher; the rest is dense."""
+    teacher_scores: str = ""
+    """Scores of a further teacher, such as a cross-encoder: JSON lines of ``query``, ``passage_id`` or ``document_id``,
+    and ``score``; a path or s3 address."""
+    teacher_weight: float = Field(default=0.5, ge=0, le=1)
+    """Share of those scores where there are any, brought to [0, 1] per query; the rest is BM25 and dense."""
     use_synthetic: bool = True
     """Whether the filtered synthetic pairs are learned from."""
     use_real: bool = False

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -74,6 +75,15 @@ def nouns_of(texts: Sequence[str]) -> list[list[str]]:
     return [_nouns(tokens) for tokens in _kiwi().tokenize(texts)]
 
 
+def noun_runs_of(texts: Sequence[str]) -> list[list[list[str]]]:
+    """The nouns of many texts in runs with no other morpheme, no sign and no line break within; blanks may be.
+
+    >>> noun_runs_of(["큰 언어 모델을 배운다.\\n시트"])
+    [[['언어', '모델'], ['시트']]]
+    """
+    return [_noun_runs(tokens) for tokens in _kiwi().tokenize(texts)]
+
+
 def proper_nouns_of(texts: Sequence[str]) -> list[list[str]]:
     """The names in many texts, lower-cased, in order: what Kiwi takes for a proper noun.
 
@@ -136,3 +146,8 @@ def _content(tokens: Iterable[Token]) -> list[str]:
 
 def _nouns(tokens: Iterable[Token]) -> list[str]:
     return [token.form for token in tokens if token.tag in _NOUNS]
+
+
+def _noun_runs(tokens: Iterable[Token]) -> list[list[str]]:
+    runs = groupby(tokens, lambda token: (token.tag in _NOUNS, token.line_number))
+    return [[token.form for token in run] for (noun, _), run in runs if noun]

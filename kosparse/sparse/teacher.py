@@ -2,7 +2,8 @@
 
 Following the heterogeneous ensemble of Geng et al. 2024 (arXiv 2411.04403): each signal is brought to
 [0, 1] for each query before they are added. BM25 is divided by its maximum, because its zero means
-"no word shared"; cosine is min-max normalised, because its zero means nothing.
+"no word shared"; cosine is min-max normalised, because its zero means nothing. Scores of a further
+teacher may be mixed in where there are any (``given_scores.py``).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from kosparse.evaluation.bm25 import Bm25
 from kosparse.ports import Vectors
 from kosparse.progress import Bar
+from kosparse.sparse.given_scores import GivenScores
 
 _BATCH = 256
 
@@ -38,6 +40,7 @@ def teacher_scores(
     *,
     bm25_weight: float,
     depth: int,
+    given: GivenScores | None = None,
 ) -> TeacherScores:
     """Score every passage for every query and keep the best.
 
@@ -48,6 +51,7 @@ def teacher_scores(
         passage_vectors: Shape [passages, dimensions], rows in the order of ``index``.
         bm25_weight: Share of BM25 in [0, 1].
         depth: Passages kept; at most all.
+        given: Scores of a further teacher for the same queries and passages, mixed in before the best are kept.
     """
     depth = min(depth, len(passage_vectors))
     best = np.empty((len(tokens), depth), dtype=np.int32)
@@ -57,6 +61,8 @@ def teacher_scores(
         rows = slice(start, min(start + _BATCH, len(tokens)))
         lexical = np.stack([index.scores(query) for query in tokens[rows]])
         scores = ensemble(lexical, query_vectors[rows] @ passage_vectors.T, bm25_weight)
+        if given is not None:
+            given.mix(scores, start)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
         best[rows] = order
         kept[rows] = np.take_along_axis(scores, order, axis=1)

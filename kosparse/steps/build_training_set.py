@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from kosparse.errors import InputError
 from kosparse.evaluation.judgements import load_real
 from kosparse.jsonl import read_records
 from kosparse.records import NegativeDoc, Pair, Passage, Query, TrainingQuery
+from kosparse.sparse.given_scores import GivenScores, read_given_scores
 from kosparse.sparse.negatives import bm25_over
 from kosparse.sparse.pseudo_queries import pseudo_queries
 from kosparse.sparse.teacher import TeacherScores, teacher_scores
@@ -23,6 +25,7 @@ from kosparse.sparse.training_set import (
     real_training_queries,
     summarise,
 )
+from kosparse.steps.inputs import bring
 from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 
 _LEARNT_AND_HELD_OUT: tuple[Literal["train", "validation"], ...] = ("train", "validation")
@@ -59,10 +62,11 @@ def run(
         )
     negatives, extra = _negatives(config, mined, written, {query.id for query in synthetic})
     everything += extra
-    teacher = teach(queries, everything, bm25_weight=config.bm25_weight, depth=config.teacher_depth)
+    given = _given(config, queries, everything)
+    teacher = teach(queries, everything, bm25_weight=config.bm25_weight, depth=config.teacher_depth, given=given)
     result = TrainingSet(queries, everything, teacher, negatives)
     left_out = contaminated + pseudo.contaminated
-    summary = summarise(queries, len(everything), len(negatives), left_out)
+    summary = summarise(queries, len(everything), len(negatives), left_out) | dict(given.counts if given else {})
     result.save(training_set, summary)
     return {f"training_set/{key}": float(value) for key, value in summary.items() if isinstance(value, int)}
 
@@ -81,9 +85,14 @@ def real_queries(evaluation: Path, passages: Sequence[Passage]) -> list[Training
 
 
 def teach(
-    queries: Sequence[TrainingQuery], passages: Sequence[Passage], *, bm25_weight: float, depth: int
+    queries: Sequence[TrainingQuery],
+    passages: Sequence[Passage],
+    *,
+    bm25_weight: float,
+    depth: int,
+    given: GivenScores | None = None,
 ) -> TeacherScores:
-    """Let BM25 and the dense encoder score the passages for each query."""
+    """Let BM25 and the dense encoder score the passages for each query, and mix in what was given."""
     from kosparse.adapters.embedder import open_embedder
 
     embedder = open_embedder()
@@ -95,7 +104,19 @@ def teach(
         embedder.encode([passage.text for passage in passages], "passage"),
         bm25_weight=bm25_weight,
         depth=depth,
+        given=given,
     )
+
+
+def _given(
+    config: BuildTrainingSetConfig, queries: Sequence[TrainingQuery], passages: Sequence[Passage]
+) -> GivenScores | None:
+    """The scores of the further teacher, where one is named."""
+    if not config.teacher_scores:
+        return None
+    with tempfile.TemporaryDirectory(prefix="kosparse-scores-") as folder:
+        file = bring(config.teacher_scores, Path(folder))
+        return read_given_scores(file, [query.text for query in queries], passages, config.teacher_weight)
 
 
 def _negatives(

@@ -15,10 +15,15 @@ from kosparse.steps.runtime import InPath, Metrics, OutPath, step
 
 @step
 def run(config: DetectTrendsConfig, *, documents: InPath, idf: InPath, trends: OutPath) -> Metrics:
-    """Write ``{"note", "terms": {token: boost}, "unmatched": {term: boost}, "evidence": [...]}``."""
-    found = detect(read_records(documents, Document), config, date.today())
+    """Write ``{"note", "as_of", "terms": {token: boost}, "unmatched": {term: boost}, "evidence": [...]}``.
+
+    ``as_of`` is the day the boosts are for: today, to which they have faded.
+    """
+    today = date.today()
+    found = detect(read_records(documents, Document), config, today)
     terms, unmatched = by_token(found.rises, read_json(idf))
     progress.note(found.note)
     evidence = [asdict(rise) for rise in found.rises]
-    write_json(trends, {"note": found.note, "terms": terms, "unmatched": unmatched, "evidence": evidence})
+    boosts = {"terms": terms, "unmatched": unmatched, "evidence": evidence}
+    write_json(trends, {"note": found.note, "as_of": today.isoformat(), **boosts})
     return {"rising_terms": float(len(found.rises)), "boosted_tokens": float(len(terms))}

@@ -116,6 +116,21 @@ def test_nothing_new_makes_no_run(base, tmp_path, capsys):
     assert _beside(base) == {".refresh.lock"}
 
 
+def test_boosts_that_have_faded_make_a_run_though_no_document_changed(base, tmp_path, capsys):
+    same = tmp_path / "old.jsonl"
+    written = {"as_of": (datetime.now() - timedelta(days=90)).date().isoformat(), "terms": {"셀": 1.2}}
+    trends = base / "outputs/kosparse/detect-trends/trends"
+    write_json(trends, written)
+    endless = _refresh(base, same, capsys, "--set", "detect_trends.half_life_days=0")[1]
+    assert endless["run"] == str(base)
+    status, told = _refresh(base, same, capsys)
+    assert status == 0 and (told["unchanged"], told["passages"], told["passages_encoded"]) == (3, 3, 0)
+    # The documents have no dates, so no boost is left at all.
+    before, after = query_weights(base / "model"), query_weights(base.parent / "latest" / "model")
+    assert after["셀"] == pytest.approx(before["셀"] / 1.2) and after["인쇄"] == pytest.approx(before["인쇄"])
+    assert _refresh(base.parent / "latest", same, capsys)[1]["run"] == str((base.parent / "latest").resolve())
+
+
 def test_a_refresh_that_fails_leaves_nothing_behind(base, tmp_path, capsys):
     status, told = _refresh(base, tmp_path / "none.jsonl", capsys)
     assert status == 2 and "no such file" in told

@@ -32,6 +32,15 @@ def test_rising_terms_boost_their_tokens(detect):
     assert list(trends["unmatched"]) == ["인쇄"]
     assert {rise["term"] for rise in trends["evidence"]} == {"암호", "인쇄"}
     assert metrics == {"rising_terms": 2.0, "boosted_tokens": 1.0}
+    assert trends["as_of"] == today.isoformat()
+
+
+def test_a_rising_run_of_nouns_is_told_and_boosts_its_nouns(detect):
+    today = date.today()
+    metrics, trends = detect(_written("시트", 20, today - timedelta(days=200)) + _written("셀 암호", 20, today))
+    assert [rise["term"] for rise in trends["evidence"]] == ["셀 암호"]
+    share = pytest.approx(1 + (1 - 0.5 / 20.5) / 2)
+    assert trends["terms"] == {"▁셀": share, "▁암호": share} and metrics["rising_terms"] == 1.0
 
 
 def test_documents_without_dates_leave_a_note_and_no_terms(detect):

@@ -188,9 +188,12 @@ def test_the_same_inputs_give_the_same_results(model, tmp_path):
 
 def test_the_report_escapes_text_and_needs_nothing_from_outside(model, tmp_path):
     paths = write_world(tmp_path)
+    rise = {"term": "언어 <b>모델", "recent": 20, "earlier": 3}
+    write_json(paths["trends"], {"note": "", "terms": {"모델": 1.4}, "unmatched": {}, "evidence": [rise]})
     _evaluate(model, paths, tmp_path)
     _report(paths, tmp_path)
     page = (tmp_path / "html").read_text(encoding="utf-8")
+    assert "언어 &lt;b&gt;모델 <small>20 / 3</small>" in page and "모델 <small>×1.40</small>" in page
     assert "<script>" not in page and "&lt;script&gt;alert" in page
     assert "<b>잠그는</b>" not in page and "&lt;b&gt;잠그는" in page
     assert "http://" not in page and "https://" not in page and "src=" not in page

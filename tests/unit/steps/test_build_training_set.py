@@ -1,0 +1,81 @@
+import json
+
+import numpy as np
+import pytest
+
+from kosparse.errors import InputError
+from kosparse.jsonl import read_json, write_lines, write_records
+from kosparse.records import Pair, Passage
+from kosparse.sparse.training_set import TrainingSet
+from kosparse.steps.build_training_set import run
+from tests.fakes.memory_store import MemoryStore
+from tests.unit.evaluation.world import TEXTS, FakeEmbedder
+
+QUERY = "셀 보호"
+BEST = "calc/protect#0"
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """Run the step over four passages and one pair; its metrics and what it wrote."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("KOSPARSE_EVENTS", str(tmp_path / "events.jsonl"))
+    monkeypatch.setattr("kosparse.adapters.embedder.open_embedder", lambda name="": FakeEmbedder())
+    cuts = [Passage(id=f"{name}#0", document_id=name, position=0, text=text) for name, text in TEXTS.items()]
+    pair = Pair(id="a", query=QUERY, passage_id=BEST, document_id="calc/protect", origin="document_to_query")
+    paths = {name: tmp_path / name for name in (*run.inputs, *run.outputs)}
+    write_records(paths["passages"], cuts)
+    write_records(paths["kept"], [pair])
+    write_lines(paths["evaluation"] / "queries.jsonl", [])
+    for empty in ("generated_passages", "mined", "written", "dictionary"):
+        write_lines(paths[empty], [])
+
+    def call(**config):
+        metrics = run(config={"pseudo_queries": 0, **config}, **paths)
+        data = TrainingSet.load(paths["training_set"])
+        names = [data.passages[place].id for place in data.teacher.passages[0]]
+        scores = dict(zip(names, data.teacher.scores[0].tolist(), strict=True))
+        return metrics, scores, read_json(paths["training_set"] / "summary.json")
+
+    return call
+
+
+def _lines(**scores):
+    return [
+        json.dumps({"query": QUERY, "document_id": f"calc/{name}", "score": score}) for name, score in scores.items()
+    ]
+
+
+def test_scores_of_a_file_are_mixed_into_the_teachers(build, tmp_path):
+    write_lines(tmp_path / "scores.jsonl", _lines(protect=-1.0, print=3.0))
+    plain, before, summary = build()
+    assert not [name for name in (*plain, *summary) if "given" in name]
+    metrics, after, summary = build(teacher_scores=str(tmp_path / "scores.jsonl"), teacher_weight=0.8)
+    assert after["calc/protect#0"] == pytest.approx(0.2 * before["calc/protect#0"])
+    assert after["calc/print#0"] == pytest.approx(0.2 * before["calc/print#0"] + 0.8)
+    assert after["writer/table#0"] == before["writer/table#0"]
+    assert list(before)[0] == BEST and list(after)[0] == "calc/print#0"  # best first
+    assert metrics["training_set/given_scores"] == 2 and summary["given_queries"] == 1
+
+
+def test_a_passage_that_the_ensemble_would_not_keep_comes_in_by_its_given_score(build, tmp_path):
+    write_lines(tmp_path / "scores.jsonl", _lines(protect=0.0, print=1.0))
+    assert "calc/print#0" not in build(teacher_depth=2)[1]
+    assert "calc/print#0" in build(teacher_depth=2, teacher_scores=str(tmp_path / "scores.jsonl"))[1]
+
+
+def test_scores_in_the_object_store_are_brought_and_errors_name_their_address(build, tmp_path, monkeypatch):
+    store = MemoryStore()
+    monkeypatch.setattr("kosparse.adapters.store_s3.open_store", lambda: store)
+    store.objects["bucket/teacher/scores.jsonl"] = "\n".join(_lines(protect=1.0, print=0.0)).encode()
+    assert np.isclose(build(teacher_scores="s3://bucket/teacher/scores.jsonl", teacher_weight=1.0)[1][BEST], 1.0)
+    store.objects["bucket/teacher/scores.jsonl"] = b"{}\n"
+    with pytest.raises(InputError, match="not a score") as caught:
+        build(teacher_scores="s3://bucket/teacher/scores.jsonl")
+    assert caught.value.where == "s3://bucket/teacher/scores.jsonl:1"
+
+
+def test_a_missing_file_of_scores_stops_the_step(build, tmp_path):
+    with pytest.raises(InputError, match="there is no such file of scores") as caught:
+        build(teacher_scores=str(tmp_path / "none.jsonl"))
+    assert "teacher_scores" in caught.value.fix
