@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from kosparse.config import TrainSparseConfig
 from kosparse.progress import note, track
 from kosparse.sparse import distributed
-from kosparse.sparse.activation import activate
+from kosparse.sparse.activation import Activation
 from kosparse.sparse.fused_head import max_logits
 from kosparse.sparse.head import find_head
 from kosparse.sparse.regularizers import flops
@@ -111,7 +111,7 @@ class FullStudent:
         network: The document side.
         query_weights: Where the query side starts, shape [terms].
         wishes: Dictionary supervision.
-        config: How many passages are read at a time, and in which precision.
+        config: How many passages are read at a time, in which precision, and how logits become weights.
     """
 
     def __init__(
@@ -119,6 +119,7 @@ class FullStudent:
     ) -> None:
         self.network, self.wishes = network, wishes
         self.micro_batch, self.half = config.micro_batch, config.precision == "bf16"
+        self.activation = Activation(config.activation)
         self.query = nn.Parameter(query_weights.clone())
         self._logits, self._passages = torch.zeros(0, len(query_weights)), [0]
 
@@ -132,7 +133,7 @@ class FullStudent:
     def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> tuple[Tensor, Tensor]:
         """See ``Student.scores``."""
         self._passages, self._logits = list(passages), self._shared(passages)
-        weights = activate(self._logits)
+        weights = self.activation(self._logits)
         everything = np.arange(len(self.query))
         return (presence(queries, everything) * torch.relu(self.query)) @ weights.T, flops(weights)
 
@@ -142,7 +143,7 @@ class FullStudent:
         if not lines:
             return torch.zeros(())
         terms = np.unique(np.concatenate([self.wishes.terms_of(passage) for passage in lines]))
-        weights = activate(self._logits[list(lines.values())][:, torch.from_numpy(terms)])
+        weights = self.activation(self._logits[list(lines.values())][:, torch.from_numpy(terms)])
         return self.wishes.hinge(weights, terms, list(lines), MARGIN, rows=range(len(lines)))
 
     @torch.no_grad()
@@ -150,7 +151,7 @@ class FullStudent:
         """See ``Student.vectors``."""
         every = range(len(self.network))
         parts = [every[at : at + ENCODED] for at in every[::ENCODED]]
-        blocks = [csr_matrix(activate(self._shared(part)).numpy()) for part in track(parts, "encoding")]
+        blocks = [csr_matrix(self.activation(self._shared(part)).numpy()) for part in track(parts, "encoding")]
         return csr_matrix(vstack(blocks)), self.query.detach().relu()
 
     @torch.no_grad()

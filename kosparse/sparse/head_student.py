@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix, hstack
 from torch import Tensor
 
 from kosparse.config import TrainSparseConfig
+from kosparse.sparse.activation import Activation
 from kosparse.sparse.head import Head, find_head, set_output
 from kosparse.sparse.head_model import UNFOLLOWED, HeadModel
 from kosparse.sparse.regularizers import flops
@@ -32,12 +33,22 @@ class HeadStudent:
         query_weights: Where the query side starts, shape [terms].
         wishes: Dictionary supervision.
         seed: Of the terms drawn for regularization.
+        activation: From logits to weights.
     """
 
-    def __init__(self, head: Head, states: EncoderStates, query_weights: Tensor, wishes: Wishes, seed: int) -> None:
+    def __init__(
+        self,
+        head: Head,
+        states: EncoderStates,
+        query_weights: Tensor,
+        wishes: Wishes,
+        seed: int,
+        activation: Activation,
+    ) -> None:
         always = [np.unique(np.append(states.pieces_of(row), wishes.terms_of(row))) for row in range(len(states))]
         winners = find_winners(states, head, most=_FOLLOWED, always=[row.astype(np.int64) for row in always])
-        self.model = HeadModel(head.decoder.weight.detach(), head.decoder.bias.detach(), query_weights, winners)
+        rows, bias = head.decoder.weight.detach(), head.decoder.bias.detach()
+        self.model = HeadModel(rows, bias, query_weights, winners, activation)
         self.wishes, self.random = wishes, np.random.default_rng(seed)
         self.vocabulary = len(query_weights)
         drawn = np.random.default_rng(0).choice(self.vocabulary, min(SAMPLED, self.vocabulary), replace=False)

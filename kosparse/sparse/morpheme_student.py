@@ -12,7 +12,6 @@ from scipy.sparse import csr_matrix, vstack
 from torch import Tensor, nn
 
 from kosparse.config import TrainSparseConfig
-from kosparse.sparse.activation import activate
 from kosparse.sparse.full_student import padded
 from kosparse.sparse.matches import match_units
 from kosparse.sparse.morpheme_head import MorphemeHead, with_prior
@@ -58,7 +57,7 @@ class MorphemeStudent:
         self.mean = nn.Parameter(head.mean.detach().clone())
         self.bias = nn.Parameter(head.bias.detach().clone())
         self.query = nn.Parameter(query_weights.clone())
-        self.threshold = head.threshold.detach().clone()
+        self.threshold, self.activation = head.threshold.detach().clone(), head.activation
         self.wishes, self.random = wishes, np.random.default_rng(seed)
         self.checked = slice(0, None, max(1, len(states) // _CHECKED))
 
@@ -75,8 +74,8 @@ class MorphemeStudent:
         asked = np.unique(np.concatenate(list(queries)))
         drawn = np.sort(self.random.choice(self.units, min(REGULARIZED, self.units), replace=False))
         weighed = presence(queries, asked) * torch.relu(self.query[torch.from_numpy(asked)])
-        penalty = flops(activate(self._logits(drawn))) * (self.units / len(drawn))
-        return weighed @ activate(self._logits(asked)).T, penalty
+        penalty = flops(self.activation(self._logits(drawn))) * (self.units / len(drawn))
+        return weighed @ self.activation(self._logits(asked)).T, penalty
 
     def dictionary(self, passages: Sequence[int]) -> Tensor:
         """Hinge on the weights of translations, over a draw of passages that want some."""
@@ -84,13 +83,13 @@ class MorphemeStudent:
         if not wanting:
             return torch.zeros(())
         terms = np.unique(np.concatenate([self.wishes.terms_of(passage) for passage in wanting]))
-        return self.wishes.hinge(activate(self._logits(terms)), terms, wanting, MARGIN)
+        return self.wishes.hinge(self.activation(self._logits(terms)), terms, wanting, MARGIN)
 
     @torch.no_grad()
     def vectors(self) -> tuple[csr_matrix, Tensor]:
         """See ``Student.vectors``."""
         every, starts = np.arange(self.units), range(0, len(self.peak), ENCODED)
-        blocks = [csr_matrix(activate(self._logits(every, slice(at, at + ENCODED))).numpy()) for at in starts]
+        blocks = [csr_matrix(self.activation(self._logits(every, slice(at, at + ENCODED))).numpy()) for at in starts]
         return csr_matrix(vstack(blocks)), self.query.detach().relu()
 
     @torch.no_grad()
@@ -135,7 +134,7 @@ class MorphemeStudent:
         chosen = torch.from_numpy(terms)
         read = self.center[passages] @ self.mean[chosen].T + self.bias[chosen]
         known = self.saturation[passages][:, chosen].float()
-        return with_prior(self.peak[passages][:, chosen].float() + read, known, self.threshold)
+        return with_prior(self.peak[passages][:, chosen].float() + read, known, self.threshold, self.activation)
 
 
 class MorphemeNetwork:

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from kosparse.sparse.head_model import activate
 from kosparse.sparse.losses import info_nce, kl_divergence, margin_mse, teacher_target
 from kosparse.sparse.regularizers import flops
 
@@ -80,9 +79,3 @@ def test_the_own_passage_competes_with_the_candidates_alone():
 def test_flops_squares_the_mean_of_each_term():
     # Means 1 and 2: 1 + 4.
     assert float(flops(torch.tensor([[2.0, 1.0], [0.0, 3.0]]))) == pytest.approx(5.0)
-
-
-def test_activation_is_zero_below_zero_and_grows_slowly():
-    weights = activate(torch.tensor([-3.0, 0.0, math.e - 1, 1000.0]))
-
-    assert weights.tolist() == pytest.approx([0.0, 0.0, math.log(2), math.log1p(math.log1p(1000.0))])
