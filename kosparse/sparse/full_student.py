@@ -17,8 +17,7 @@ from kosparse.sparse import distributed
 from kosparse.sparse.activation import Activation
 from kosparse.sparse.fused_head import max_logits
 from kosparse.sparse.head import find_head
-from kosparse.sparse.regularizers import flops
-from kosparse.sparse.student import ENCODED, MARGIN, Margins, Terms, presence
+from kosparse.sparse.student import ENCODED, MARGIN, Margins, Scored, Terms, presence
 from kosparse.sparse.wishes import Wishes
 
 _CHECKED = 128
@@ -130,12 +129,15 @@ class FullStudent:
             {"params": [self.query], "lr": config.query_learning_rate},
         ]
 
-    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> Scored:
         """See ``Student.scores``."""
         self._passages, self._logits = list(passages), self._shared(passages)
         weights = self.activation(self._logits)
         everything = np.arange(len(self.query))
-        return (presence(queries, everything) * torch.relu(self.query)) @ weights.T, flops(weights)
+        return Scored((presence(queries, everything) * torch.relu(self.query)) @ weights.T, weights)
+
+    def count_active(self) -> None:
+        """A step sees all dimensions of its passages."""
 
     def dictionary(self, passages: Sequence[int]) -> Tensor:
         """Hinge on the weights of translations in the passages scored last."""
