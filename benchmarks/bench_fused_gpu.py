@@ -96,20 +96,20 @@ def head(way: str) -> Callable[[Any, Any, Any], Any]:
     import torch
     from sentence_transformers.sparse_encoder.modules import SpladePooling
 
+    from kosparse.sparse.activation import Activation
     from kosparse.sparse.fused_head import max_logits
-    from kosparse.sparse.fused_modules import activated
 
     pooling = SpladePooling("max", "log1p_relu", chunk_size=_CHUNK)
 
     def plain(states: Any, mask: Any, rows: Any) -> Any:
         logits = (states @ rows.T).masked_fill(mask[..., None] == 0, 0.0)
-        return activated(logits.amax(1), "log1p_relu")
+        return Activation()(logits.amax(1))
 
     def pooled(states: Any, mask: Any, rows: Any) -> Any:
         return pooling({"token_embeddings": states @ rows.T, "attention_mask": mask})["sentence_embedding"]
 
     def fused(states: Any, mask: Any, rows: Any) -> Any:
-        return activated(max_logits(states, mask, rows), "log1p_relu")
+        return Activation()(max_logits(states, mask, rows))
 
     ways = {"plain": plain, "sentence-transformers": pooled, "fused": fused, "triton": fused}
     return torch.compile(plain) if way == "compiled" else ways[way]

@@ -77,6 +77,9 @@ class TrainSparseConfig(StepConfig):
 
     train: Literal["head", "all"] = "head"
     """``head`` trains on cached encoder states: minutes on two cores. ``all`` wants a GPU."""
+    activation: Literal["log1p_relu", "relu"] = "log1p_relu"
+    """From logits to weights: ``log1p_relu`` is log(1 + log(1 + relu(x))), OpenSearch's l0 activation (2504.14839);
+    ``relu`` is log(1 + relu(x)), SPLADE's (2107.05720), whose weights differ more. The model's folder says which."""
     closed_form: bool = True
     """Before the first step, fit the rows of morphemes to the dense teacher's query vectors, by ridge regression."""
     max_seconds: float = Field(default=240.0, gt=0)
@@ -109,6 +112,12 @@ class TrainSparseConfig(StepConfig):
     """Mean active dimensions per passage, held within 10 %; 0 leaves them to ``flops_weight`` alone."""
     flops_weight: float = Field(default=3e-3, ge=0)
     """Of the FLOPS regulariser (2004.05665), which keeps vectors sparse; 0 switches it off."""
+    flops_l0_mask: int = Field(default=0, ge=0)
+    """Passages with at most this many active dimensions cost nothing in FLOPS: the l0 mask (2504.14839); 0 spares none.
+    With ``train="head"`` they are counted anew every 20 steps."""
+    flops_apart: bool = False
+    """FLOPS of the queries' own passages and of all others apart, and the mean of both: else the few own ones hardly
+    count."""
     dictionary_weight: float = Field(default=0.1, ge=0)
     """Of the loss by which a passage learns the translations of its terms; 0 switches it off."""
     dictionary_p: float = Field(default=0.8, ge=0, le=1)
@@ -161,6 +170,8 @@ class TrainSparseConfig(StepConfig):
                 "rounds change nothing where no step looks at hard negatives: set negatives_per_query above 0, and "
                 'train="all" or info_nce_weight above 0'
             )
+        if not self.flops_weight and (self.flops_l0_mask or self.flops_apart):
+            raise ValueError("flops_l0_mask and flops_apart change nothing without FLOPS: set flops_weight above 0")
         return self
 
     @model_validator(mode="after")

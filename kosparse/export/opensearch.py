@@ -29,7 +29,7 @@ from kosparse.export import opensearch_json as body
 from kosparse.export.hashing import file_hash, files_of
 from kosparse.export.ml_commons import write_ml_commons
 from kosparse.export.query_weights import has_morphemes
-from kosparse.export.sparse_vector import PASSAGE_CEILING, query_ceiling, write_sparse_vector
+from kosparse.export.sparse_vector import PASSAGE_CEILINGS, query_ceiling, write_sparse_vector
 from kosparse.jsonl import read_json, write_json, write_lines
 
 MANIFEST = "manifest.json"
@@ -66,7 +66,10 @@ def write_bundle(
         InputError: The model's folder is not one, or IDF and query weights share no token.
         ResourceError: The folder cannot be written.
     """
+    from kosparse.sparse.activation import saved_activation
+
     _check(model, idf, query_weights)
+    activation = saved_activation(model).name
     try:
         shutil.copytree(model, folder / "sparse_encoder")
         shutil.copytree(synonyms, folder / "synonyms")
@@ -82,8 +85,8 @@ def write_bundle(
     weights = _rounded(example[0]), _rounded(example[1])
     _write_opensearch(folder / "opensearch", weights, fusion_weight, in_cluster=not morphemes)
     ann, texts = folder / "opensearch" / "sparse_vector", (EXAMPLE_QUERY, EXAMPLE_PASSAGE)
-    write_sparse_vector(ann, terms, query_weights, weights, texts, fusion_weight)
-    write_lines(folder / "README.md", [_readme(query_weights, morphemes, synonyms)])
+    write_sparse_vector(ann, terms, query_weights, weights, texts, fusion_weight, activation=activation)
+    write_lines(folder / "README.md", [_readme(query_weights, morphemes, synonyms, PASSAGE_CEILINGS[activation])])
     manifest = make_manifest(folder)
     write_json(folder / MANIFEST, manifest)
     return manifest
@@ -144,13 +147,13 @@ def _write_opensearch(
         write_json(folder / "examples" / "sparse_query_by_text.json", body.text_query(EXAMPLE_QUERY))
 
 
-def _readme(query_weights: Mapping[str, float] | None, morphemes: bool, synonyms: Path) -> str:
+def _readme(query_weights: Mapping[str, float] | None, morphemes: bool, synonyms: Path, ceiling: float) -> str:
     template = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
         _README.read_text(encoding="utf-8")
     )
     return template.render(
         inference_free=query_weights is not None,
-        passage_ceiling=f"{PASSAGE_CEILING:g}",
+        passage_ceiling=f"{ceiling:g}",
         query_ceiling=f"{query_ceiling(query_weights):g}",
         morphemes=morphemes,
         synonyms_path=body.SYNONYMS_PATH,

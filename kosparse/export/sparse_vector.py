@@ -1,9 +1,10 @@
 """The same index with an approximate search: field type ``sparse_vector`` of OpenSearch 3.3 and newer.
 
 Its keys are numbers, the places of the names in ``terms.json``. Weights become bytes: what lies above a ceiling counts
-as the ceiling. Passages have one of 3, OpenSearch's own default; weights of ours are log(1 + log(1 + x)) and stay
-below 2. Queries get the least whole number that none of their weights exceeds: they hold an IDF, and the ceiling of 3
-that is recommended where an encoder weighs queries would cut most of it off.
+as the ceiling. Passages have one of 3, OpenSearch's own default, where weights are log(1 + log(1 + x)): these stay
+below 2. Of log(1 + x) it is 7, which no logit below 1,000 reaches. Queries get the least whole number that none of
+their weights exceeds: they hold an IDF, and the ceiling of 3 that is recommended where an encoder weighs queries would
+cut most of it off.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kosparse.export import opensearch_json as body
 from kosparse.jsonl import write_json
 
+if TYPE_CHECKING:
+    from kosparse.sparse.activation import ActivationName
+
 NAME = "kosparse-ann"
 """Of the index template and of the search pipeline."""
 INDEX_PATTERN = "kosparse-ann-*"
-PASSAGE_CEILING = 3.0
-"""Passage weights above it are cut to it."""
+PASSAGE_CEILINGS = {"log1p_relu": 3.0, "relu": 7.0}
+"""By the model's activation: passage weights above it are cut to it."""
 _ENCODED_QUERY_CEILING = 3.0
 """For queries that an encoder weighs, as OpenSearch recommends."""
 _KEPT_TERMS, _NEAREST = 10, 100
@@ -34,6 +38,8 @@ def write_sparse_vector(
     example: tuple[Mapping[str, float], Mapping[str, float]],
     texts: tuple[str, str],
     fusion_weight: float,
+    *,
+    activation: ActivationName = "log1p_relu",
 ) -> None:
     """Write index template, search pipeline, names of the dimensions and examples.
 
@@ -44,10 +50,11 @@ def write_sparse_vector(
         example: Weights > 0 of a query and of a passage, by name.
         texts: Of the same query and passage.
         fusion_weight: Share of the sparse query in a hybrid one.
+        activation: Of the model's passages.
     """
     query, passage = (numbered(weights, terms) for weights in example)
-    ceiling = query_ceiling(query_weights)
-    write_json(folder / "index_template.json", index_template(ceiling))
+    ceilings = PASSAGE_CEILINGS[activation], query_ceiling(query_weights)
+    write_json(folder / "index_template.json", index_template(*ceilings))
     write_json(folder / "search_pipeline.json", search_pipeline(fusion_weight))
     write_json(folder / "terms.json", list(terms))
     write_json(folder / "examples" / "passage.json", body.passage_example(passage, texts[1]))
@@ -74,14 +81,15 @@ def query_ceiling(query_weights: Mapping[str, float] | None) -> float:
     return float(math.ceil(max(query_weights.values()))) if query_weights else _ENCODED_QUERY_CEILING
 
 
-def index_template(ceiling: float) -> dict[str, Any]:
+def index_template(passages: float, queries: float) -> dict[str, Any]:
     """As ``opensearch_json.index_template``, with another type of field; it goes before the plainer one.
 
     Args:
-        ceiling: Query weights above it are cut to it.
+        passages: Weights of passages above it are cut to it.
+        queries: Likewise.
     """
     plain = body.index_template()["template"]
-    parameters = {"quantization_ceiling_ingest": PASSAGE_CEILING, "quantization_ceiling_search": ceiling}
+    parameters = {"quantization_ceiling_ingest": passages, "quantization_ceiling_search": queries}
     field = {"type": "sparse_vector", "method": {"name": "seismic", "parameters": parameters}}
     mappings = {**plain["mappings"], "properties": {**plain["mappings"]["properties"], body.FIELD: field}}
     settings = {"index": {"sparse": True}, **plain["settings"]}

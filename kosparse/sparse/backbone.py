@@ -247,5 +247,5 @@ def _morpheme_head(
     head, logits, probe = calibrated_head(dense_rows(model, alone, pad), states, cache)
     own = saturation.of(sample)
     save_head(folder, head, saturation)
-    active = float((with_prior(logits, own, head.threshold) > 0).float().sum(1).mean())
+    active = float((with_prior(logits, own, head.threshold, head.activation) > 0).float().sum(1).mean())
     return len(names), active, probe

@@ -16,7 +16,6 @@ from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
 from kosparse.progress import track
-from kosparse.sparse.activation import activate
 from kosparse.sparse.backbone import body_fingerprint
 from kosparse.sparse.matches import fits, match_units
 from kosparse.sparse.model import SparseModel
@@ -71,8 +70,8 @@ def _weigh_matches(document: MorphemeDocument, texts: Sequence[str], best: Tenso
     for start in range(0, len(texts), _BLOCK):
         rows = slice(start, start + _BLOCK)
         read = best[rows].float() + center[rows] @ head.mean.T + head.bias
-        weights = activate(with_prior(read, document.saturation.of(texts[rows]), head.threshold))
-        blocks.append(csr_matrix(weights.numpy().astype(np.float32)))
+        logits = with_prior(read, document.saturation.of(texts[rows]), head.threshold, head.activation)
+        blocks.append(csr_matrix(head.activation(logits).numpy().astype(np.float32)))
     return csr_matrix(vstack(blocks, format="csr"))
 
 
@@ -83,6 +82,6 @@ def _weigh_states(document: MorphemeDocument, texts: Sequence[str], states: Enco
     for place, text in enumerate(track(texts, "weighing", unit="passages")):
         tokens = states.of(place)[None]
         read = head(tokens, torch.ones(tokens.shape[:2]))[0]
-        logits = with_prior(read, document.saturation.of([text])[0], head.threshold)
-        rows.append(csr_matrix(activate(logits).numpy().astype(np.float32)))
+        logits = with_prior(read, document.saturation.of([text])[0], head.threshold, head.activation)
+        rows.append(csr_matrix(head.activation(logits).numpy().astype(np.float32)))
     return csr_matrix(vstack(rows, format="csr"))

@@ -20,6 +20,7 @@ from kosparse.export.hashing import folder_hash
 from kosparse.progress import note
 from kosparse.records import SynonymEntry
 from kosparse.sparse import distributed
+from kosparse.sparse.activation import Activation
 from kosparse.sparse.backbone import body_fingerprint, load_backbone
 from kosparse.sparse.checkpoints import Checkpoints, fingerprint
 from kosparse.sparse.closed_form import DenseTeacher, fitted_rows
@@ -36,7 +37,7 @@ from kosparse.sparse.student import Student, Terms
 from kosparse.sparse.training import Trained, Trainer
 from kosparse.sparse.training_set import TrainingSet
 from kosparse.sparse.translations import Translations, rules_of
-from kosparse.sparse.warm_start import learnt_query_weights
+from kosparse.sparse.warm_start import check_activation, learnt_query_weights
 from kosparse.sparse.wishes import dictionary_wishes
 
 _INDIFFERENT = {
@@ -91,6 +92,8 @@ def fit(
             where="train_sparse.train",
             fix='Set train_sparse.train="all", or start one process.',
         )
+    check_activation(backbone, config.activation)
+    activation = Activation(config.activation)
     torch.manual_seed(config.seed)
     if checkpoints is not None:
         checkpoints = checkpoints.of(_origin(config, data, backbone, idf, boosts, entries, teacher))
@@ -112,6 +115,7 @@ def fit(
     student: HeadStudent | MorphemeStudent | FullStudent
     if (backbone / UNITS_FILE).is_file():
         head, saturation = load_head(backbone)
+        head.activation = activation
         if entries:
             rules = rules_of(entries, config.dictionary_p, config.translation_share)
             saturation = replace(saturation, translations=Translations(rules))
@@ -136,11 +140,11 @@ def fit(
             _spare_memory(config, network)
             student = FullStudent(whole, start, wishes, config)
         else:
-            student = HeadStudent(find_head(network), states(), start, wishes, config.seed)
+            student = HeadStudent(find_head(network), states(), start, wishes, config.seed, activation)
         trained = _train(config, data, student, asked, checkpoints, curves)
         query = student.finish(network)
         if not distributed.rank():
-            save_sparse_model(folder, backbone, network.cpu(), query)
+            save_sparse_model(folder, backbone, network.cpu(), query, activation)
     if checkpoints is not None and not distributed.rank():
         checkpoints.forget()
     return trained, len(wishes.wanted)

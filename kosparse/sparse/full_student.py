@@ -14,11 +14,10 @@ from torch.utils.checkpoint import checkpoint
 from kosparse.config import TrainSparseConfig
 from kosparse.progress import note, track
 from kosparse.sparse import distributed
-from kosparse.sparse.activation import activate
+from kosparse.sparse.activation import Activation
 from kosparse.sparse.fused_head import max_logits
 from kosparse.sparse.head import find_head
-from kosparse.sparse.regularizers import flops
-from kosparse.sparse.student import ENCODED, MARGIN, Margins, Terms, presence
+from kosparse.sparse.student import ENCODED, MARGIN, Margins, Scored, Terms, presence
 from kosparse.sparse.wishes import Wishes
 
 _CHECKED = 128
@@ -111,7 +110,7 @@ class FullStudent:
         network: The document side.
         query_weights: Where the query side starts, shape [terms].
         wishes: Dictionary supervision.
-        config: How many passages are read at a time, and in which precision.
+        config: How many passages are read at a time, in which precision, and how logits become weights.
     """
 
     def __init__(
@@ -119,6 +118,7 @@ class FullStudent:
     ) -> None:
         self.network, self.wishes = network, wishes
         self.micro_batch, self.half = config.micro_batch, config.precision == "bf16"
+        self.activation = Activation(config.activation)
         self.query = nn.Parameter(query_weights.clone())
         self._logits, self._passages = torch.zeros(0, len(query_weights)), [0]
 
@@ -129,12 +129,15 @@ class FullStudent:
             {"params": [self.query], "lr": config.query_learning_rate},
         ]
 
-    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> Scored:
         """See ``Student.scores``."""
         self._passages, self._logits = list(passages), self._shared(passages)
-        weights = activate(self._logits)
+        weights = self.activation(self._logits)
         everything = np.arange(len(self.query))
-        return (presence(queries, everything) * torch.relu(self.query)) @ weights.T, flops(weights)
+        return Scored((presence(queries, everything) * torch.relu(self.query)) @ weights.T, weights)
+
+    def count_active(self) -> None:
+        """A step sees all dimensions of its passages."""
 
     def dictionary(self, passages: Sequence[int]) -> Tensor:
         """Hinge on the weights of translations in the passages scored last."""
@@ -142,7 +145,7 @@ class FullStudent:
         if not lines:
             return torch.zeros(())
         terms = np.unique(np.concatenate([self.wishes.terms_of(passage) for passage in lines]))
-        weights = activate(self._logits[list(lines.values())][:, torch.from_numpy(terms)])
+        weights = self.activation(self._logits[list(lines.values())][:, torch.from_numpy(terms)])
         return self.wishes.hinge(weights, terms, list(lines), MARGIN, rows=range(len(lines)))
 
     @torch.no_grad()
@@ -150,7 +153,7 @@ class FullStudent:
         """See ``Student.vectors``."""
         every = range(len(self.network))
         parts = [every[at : at + ENCODED] for at in every[::ENCODED]]
-        blocks = [csr_matrix(activate(self._shared(part)).numpy()) for part in track(parts, "encoding")]
+        blocks = [csr_matrix(self.activation(self._shared(part)).numpy()) for part in track(parts, "encoding")]
         return csr_matrix(vstack(blocks)), self.query.detach().relu()
 
     @torch.no_grad()

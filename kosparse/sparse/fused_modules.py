@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import torch
 from sentence_transformers.sparse_encoder.modules import SpladePooling
 from torch import Tensor, nn
 
 from kosparse.errors import InputError
+from kosparse.sparse.activation import Activation
 from kosparse.sparse.fused_head import max_logits, max_logits_packed
 from kosparse.sparse.head import Head, find_head
 
@@ -66,12 +66,6 @@ def unfuse(encoder: Any) -> None:
         vars(pooling).pop("forward", None)
 
 
-def activated(logits: Tensor, activation: str) -> Tensor:
-    """``SpladePooling``'s activations: ``relu`` is log(1 + relu(x)), ``log1p_relu`` the logarithm twice; same shape."""
-    weights = torch.log1p(torch.relu(logits))
-    return torch.log1p(weights) if activation == "log1p_relu" else weights
-
-
 def _hand_on(states: Tensor) -> Tensor:
     return states
 
@@ -85,7 +79,7 @@ def _pool(pooling: SpladePooling, decoder: nn.Linear, features: dict[str, Any]) 
     else:
         logits = max_logits(states, features["attention_mask"], decoder.weight, decoder.bias)
     pooling.embedding_dimension = pooling.embedding_dimension or decoder.out_features
-    features["sentence_embedding"] = activated(logits, pooling.activation_function)
+    features["sentence_embedding"] = Activation(pooling.activation_function)(logits)
     return features
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kosparse.sparse.activation import activate
+from kosparse.sparse.activation import Activation
 from kosparse.sparse.winners import Winners
 
 UNFOLLOWED = -1e4
@@ -20,12 +20,12 @@ UNFOLLOWED = -1e4
 class HeadModel(nn.Module):
     """Weights of chosen terms in all passages, and scores of queries, differentiable in the head."""
 
-    def __init__(self, rows: Tensor, bias: Tensor, query: Tensor, winners: Winners) -> None:
+    def __init__(self, rows: Tensor, bias: Tensor, query: Tensor, winners: Winners, activation: Activation) -> None:
         super().__init__()
         self.rows = nn.Parameter(rows.clone())
         self.bias = nn.Parameter(bias.clone())
         self.query = nn.Parameter(query.clone())
-        self.winners = winners
+        self.winners, self.activation = winners, activation
 
     def logits(self, terms: NDArray[np.int64]) -> Tensor:
         """Logits of some terms in every passage, far below zero where not followed: shape [passages, len(terms)]."""
@@ -40,7 +40,7 @@ class HeadModel(nn.Module):
 
     def weights(self, terms: NDArray[np.int64]) -> Tensor:
         """Weights of some terms in every passage: shape [passages, len(terms)], >= 0."""
-        return activate(self.logits(terms))
+        return self.activation(self.logits(terms))
 
     def scores(self, weights: Tensor, terms: NDArray[np.int64], queries: list[NDArray[np.int64]]) -> Tensor:
         """Scores of queries against every passage: shape [queries, passages].

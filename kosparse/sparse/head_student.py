@@ -11,11 +11,11 @@ from scipy.sparse import csr_matrix, hstack
 from torch import Tensor
 
 from kosparse.config import TrainSparseConfig
+from kosparse.sparse.activation import Activation
 from kosparse.sparse.head import Head, find_head, set_output
 from kosparse.sparse.head_model import UNFOLLOWED, HeadModel
-from kosparse.sparse.regularizers import flops
 from kosparse.sparse.states import EncoderStates
-from kosparse.sparse.student import ENCODED, MARGIN, REGULARIZED, SAMPLED, Margins, Terms, presence
+from kosparse.sparse.student import ENCODED, MARGIN, REGULARIZED, SAMPLED, Margins, Scored, Terms, presence
 from kosparse.sparse.winners import find_winners
 from kosparse.sparse.wishes import Wishes
 
@@ -32,14 +32,24 @@ class HeadStudent:
         query_weights: Where the query side starts, shape [terms].
         wishes: Dictionary supervision.
         seed: Of the terms drawn for regularization.
+        activation: From logits to weights.
     """
 
-    def __init__(self, head: Head, states: EncoderStates, query_weights: Tensor, wishes: Wishes, seed: int) -> None:
+    def __init__(
+        self,
+        head: Head,
+        states: EncoderStates,
+        query_weights: Tensor,
+        wishes: Wishes,
+        seed: int,
+        activation: Activation,
+    ) -> None:
         always = [np.unique(np.append(states.pieces_of(row), wishes.terms_of(row))) for row in range(len(states))]
         winners = find_winners(states, head, most=_FOLLOWED, always=[row.astype(np.int64) for row in always])
-        self.model = HeadModel(head.decoder.weight.detach(), head.decoder.bias.detach(), query_weights, winners)
+        rows, bias = head.decoder.weight.detach(), head.decoder.bias.detach()
+        self.model = HeadModel(rows, bias, query_weights, winners, activation)
         self.wishes, self.random = wishes, np.random.default_rng(seed)
-        self.vocabulary = len(query_weights)
+        self.vocabulary, self.active = len(query_weights), torch.zeros(0, dtype=torch.int64)
         drawn = np.random.default_rng(0).choice(self.vocabulary, min(SAMPLED, self.vocabulary), replace=False)
         self.sample: Terms = np.sort(drawn)
 
@@ -52,7 +62,7 @@ class HeadStudent:
             {"params": [model.query], "lr": config.query_learning_rate},
         ]
 
-    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> Scored:
         """See ``Student.scores``; ``passages`` are all of them."""
         terms = np.unique(np.concatenate(list(queries)))
         drawn = np.sort(self.random.choice(self.vocabulary, min(REGULARIZED, self.vocabulary), replace=False))
@@ -60,9 +70,8 @@ class HeadStudent:
         weights = self.model.weights(both)
         asked = weights[:, torch.from_numpy(np.searchsorted(both, terms))]
         sample = weights[:, torch.from_numpy(np.searchsorted(both, drawn))]
-        penalty = flops(sample) * (self.vocabulary / len(drawn))
         weighed = presence(queries, terms) * torch.relu(self.model.query[torch.from_numpy(terms)])
-        return weighed @ asked.T, penalty
+        return Scored(weighed @ asked.T, sample, self.vocabulary / len(drawn), self.active)
 
     def dictionary(self, passages: Sequence[int]) -> Tensor:
         """Hinge on the weights of translations, over a draw of passages that want some."""
@@ -79,6 +88,10 @@ class HeadStudent:
         blocks = [csr_matrix(self.model.weights(every[at : at + ENCODED]).numpy()) for at in every[::ENCODED]]
         return csr_matrix(hstack(blocks)), self.model.query.detach().relu()
 
+    def count_active(self) -> None:
+        """Of all passages, over all dimensions."""
+        self.active = torch.from_numpy(self.vectors()[0].getnnz(axis=1).astype(np.int64))
+
     @torch.no_grad()
     def margins(self) -> Margins:
         """Of every passage and a fixed draw of terms, as far as they are followed."""
@@ -90,12 +103,12 @@ class HeadStudent:
         self.model.bias.data -= amount
 
     def state(self) -> dict[str, Any]:
-        """Where the draws stand."""
-        return {"random": self.random.bit_generator.state}
+        """Where the draws stand, and the active dimensions counted last."""
+        return {"random": self.random.bit_generator.state, "active": self.active}
 
     def restore(self, state: dict[str, Any]) -> None:
         """See ``state``."""
-        self.random.bit_generator.state = state["random"]
+        self.random.bit_generator.state, self.active = state["random"], state["active"]
 
     def read_less(self) -> bool:
         """The states of all passages are held already."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from scipy.sparse import csr_matrix, vstack
 
 from kosparse.errors import InputError
 from kosparse.progress import Bar
+from kosparse.sparse.activation import Activation
 from kosparse.sparse.pruning import Pruning
 from kosparse.sparse.states import length_groups
 from kosparse.sparse.vocabulary import readable
@@ -25,8 +26,6 @@ from kosparse.trust import needs_trust, why_not_loaded
 if TYPE_CHECKING:
     from kosparse.sparse.morpheme_modules import MorphemeDocument
 
-ACTIVATION: Literal["log1p_relu"] = "log1p_relu"
-"""log(1 + log(1 + relu(x))): weights stay below about 1.5 (Geng et al. 2025, arXiv 2504.14839)."""
 _GROUP_CHARACTERS = {"cpu": 2048}
 """Of the texts encoded together, padding counted, by device: a processor is fastest with small groups."""
 _MOST_GROUP_CHARACTERS = 65536
@@ -36,7 +35,9 @@ _LONGEST = 1024
 _ALL = Pruning()
 
 
-def save_sparse_model(folder: Path, backbone: Path, model: Any, query_weights: torch.Tensor) -> None:
+def save_sparse_model(
+    folder: Path, backbone: Path, model: Any, query_weights: torch.Tensor, activation: Activation
+) -> None:
     """Write a SparseEncoder folder: Router(query: static weights, document: model and pooling).
 
     Args:
@@ -44,6 +45,7 @@ def save_sparse_model(folder: Path, backbone: Path, model: Any, query_weights: t
         backbone: Folder with the tokenizer.
         model: The trained masked language model.
         query_weights: One weight >= 0 per term, shape [vocabulary].
+        activation: What it was trained with; the folder says which.
     """
     import tempfile
 
@@ -62,7 +64,7 @@ def save_sparse_model(folder: Path, backbone: Path, model: Any, query_weights: t
         tokenizer.save_pretrained(scratch)
         document = MLMTransformer(scratch, max_seq_length=tokenizer.model_max_length)
         query = SparseStaticEmbedding(tokenizer=tokenizer, weight=query_weights.detach().clone(), frozen=True)
-        pooling = SpladePooling(pooling_strategy="max", activation_function=ACTIVATION)
+        pooling = SpladePooling(pooling_strategy="max", activation_function=activation.name)
         router = Router.for_query_document(query_modules=[query], document_modules=[document, pooling])
         SparseEncoder(modules=[router], similarity_fn_name="dot", device="cpu").save(str(folder))
 

@@ -1,7 +1,7 @@
 """From encoder states to weights over morphemes, on top of the text's own morphemes.
 
-The weight of a unit is ``activate(prior + peak + mean + bias)``. For a unit that stands in the text, the
-prior is the logit at which ``activate`` gives its BM25 saturation, so with all else at zero the model *is*
+The weight of a unit is ``activation(prior + peak + mean + bias)``. For a unit that stands in the text, the
+prior is the logit at which the activation gives its BM25 saturation, so with all else at zero the model *is*
 BM25 (the query side carries the IDF); for every other unit it is ``-threshold``. A translation of what stands in
 the text, by the dictionary, has at least a share of its source's weight. ``peak`` is the best match
 of the unit's row with any one token, ``mean`` the match with the whole text.
@@ -22,7 +22,7 @@ from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.corpus.units import UNITS_FILE, Morphemes
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json, write_json
-from kosparse.sparse.activation import inverse
+from kosparse.sparse.activation import HEAD_SETTINGS, Activation, saved_activation
 from kosparse.sparse.fused_head import max_logits
 from kosparse.sparse.matches import keep_matches, match_units
 from kosparse.sparse.probe import Probe
@@ -34,7 +34,7 @@ _K1, _B = 1.2, 0.75
 _PEAK_SHARE, _MEAN_SHARE, _SHIFT = 0.15, 0.2, 1.5
 """Weights of the two standardised matches, and the z-score at which they begin to count. Chosen in a pilot on the
 sample collection with its test scores in view."""
-_HEAD, _SATURATION, _TRANSLATIONS = "head.safetensors", "saturation.json", "translations.json"
+_HEAD, _TRANSLATIONS = "head.safetensors", "translations.json"
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,12 @@ class MorphemeHead(nn.Module):
         threshold: What a unit that does not stand in the text must exceed; scalar.
     """
 
+    activation: Activation
+    """From logits to weights; training chooses it, a head that is not trained has the default one."""
+
     def __init__(self, peak: Tensor, mean: Tensor, bias: Tensor, threshold: Tensor) -> None:
         super().__init__()
+        self.activation = Activation()
         self.peak, self.mean = nn.Parameter(peak), nn.Parameter(mean)
         self.bias = nn.Parameter(bias)
         self.threshold: Tensor
@@ -102,7 +106,7 @@ class MorphemeHead(nn.Module):
         return max_logits(states, mask, self.peak) + center @ self.mean.T + self.bias
 
 
-def with_prior(read: Tensor, saturation: Tensor, threshold: Tensor) -> Tensor:
+def with_prior(read: Tensor, saturation: Tensor, threshold: Tensor, activation: Activation) -> Tensor:
     """Logits from what was read and what is known before: same shape.
 
     Args:
@@ -110,8 +114,9 @@ def with_prior(read: Tensor, saturation: Tensor, threshold: Tensor) -> Tensor:
         saturation: As ``Saturation.of`` gives it, same shape. What is read is added to the logits of BM25 for the
             text's own units, to ``-threshold`` for all others; for a translation only what speaks for it.
         threshold: Scalar.
+        activation: That will be applied: BM25 shall come out of it.
     """
-    known = torch.where(saturation != 0, inverse(saturation.abs()), -threshold)
+    known = torch.where(saturation != 0, activation.inverse(saturation.abs()), -threshold)
     return known + torch.where(saturation < 0, read.clamp(min=0), read)
 
 
@@ -160,11 +165,11 @@ def replace_mean(head: MorphemeHead, rows: Tensor, centers: Tensor) -> None:
 
 
 def save_head(folder: Path, head: MorphemeHead, saturation: Saturation) -> None:
-    """Write names, rows, the average length and the translations."""
+    """Write names, rows, the average length, the activation and the translations."""
     write_json(folder / UNITS_FILE, saturation.units.names)
     save_file(head.state_dict(), folder / _HEAD)
     described = {"average_length": saturation.average_length, "lexical": saturation.lexical}
-    write_json(folder / _SATURATION, described)
+    write_json(folder / HEAD_SETTINGS, {**described, "activation": head.activation.name})
     write_json(folder / _TRANSLATIONS, [rule._asdict() for rule in saturation.translations.rules])
 
 
@@ -176,7 +181,7 @@ def load_head(folder: Path) -> tuple[MorphemeHead, Saturation]:
     """
     try:
         units, head = Morphemes(read_json(folder / UNITS_FILE)), MorphemeHead(**load_file(folder / _HEAD))
-        described = read_json(folder / _SATURATION)
+        head.activation, described = saved_activation(folder), read_json(folder / HEAD_SETTINGS)
         average, lexical = float(described["average_length"]), bool(described.get("lexical", True))
         saturation = Saturation(units, average, _translations(folder / _TRANSLATIONS), lexical)
     except (OSError, KeyError, TypeError, ValueError) as error:

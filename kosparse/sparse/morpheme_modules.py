@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from kosparse.corpus.units import UNITS_FILE, Morphemes
 from kosparse.jsonl import read_json, write_json
-from kosparse.sparse.activation import activate
 from kosparse.sparse.morpheme_head import MorphemeHead, Saturation, load_head, save_head, with_prior
 
 _ENCODER = "encoder"
@@ -110,7 +109,7 @@ class MorphemeDocument(InputModule):
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Adds ``sentence_embedding``, shape [texts, units]."""
         logits = self.logits(features["input_ids"], features["attention_mask"], features["saturation"])
-        features["sentence_embedding"] = activate(logits)
+        features["sentence_embedding"] = self.head.activation(logits)
         return features
 
     def logits(self, ids: Tensor, mask: Tensor, saturation: Tensor) -> Tensor:
@@ -123,7 +122,7 @@ class MorphemeDocument(InputModule):
         """
         states = self.network.base_model(input_ids=ids, attention_mask=mask).last_hidden_state
         read: Tensor = self.head(states, mask)
-        return with_prior(read, saturation, self.head.threshold)
+        return with_prior(read, saturation, self.head.threshold, self.head.activation)
 
     def get_embedding_dimension(self) -> int:
         """Number of units."""

@@ -12,14 +12,12 @@ from scipy.sparse import csr_matrix, vstack
 from torch import Tensor, nn
 
 from kosparse.config import TrainSparseConfig
-from kosparse.sparse.activation import activate
 from kosparse.sparse.full_student import padded
 from kosparse.sparse.matches import match_units
 from kosparse.sparse.morpheme_head import MorphemeHead, with_prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
-from kosparse.sparse.regularizers import flops
 from kosparse.sparse.states import EncoderStates
-from kosparse.sparse.student import ENCODED, MARGIN, REGULARIZED, Margins, Terms, presence
+from kosparse.sparse.student import ENCODED, MARGIN, REGULARIZED, Margins, Scored, Terms, presence
 from kosparse.sparse.wishes import Wishes
 
 _CHECKED = 256
@@ -52,13 +50,13 @@ class MorphemeStudent:
         seed: int,
         cache: Path | None = None,
     ) -> None:
-        self.units = len(query_weights)
+        self.units, self.active = len(query_weights), torch.zeros(0, dtype=torch.int64)
         self.peak, self.center = match_units(head.peak, states, cache)
         self.saturation = saturation.half()
         self.mean = nn.Parameter(head.mean.detach().clone())
         self.bias = nn.Parameter(head.bias.detach().clone())
         self.query = nn.Parameter(query_weights.clone())
-        self.threshold = head.threshold.detach().clone()
+        self.threshold, self.activation = head.threshold.detach().clone(), head.activation
         self.wishes, self.random = wishes, np.random.default_rng(seed)
         self.checked = slice(0, None, max(1, len(states) // _CHECKED))
 
@@ -70,13 +68,14 @@ class MorphemeStudent:
             {"params": [self.query], "lr": config.query_learning_rate},
         ]
 
-    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> Scored:
         """See ``Student.scores``; ``passages`` are all of them."""
         asked = np.unique(np.concatenate(list(queries)))
         drawn = np.sort(self.random.choice(self.units, min(REGULARIZED, self.units), replace=False))
         weighed = presence(queries, asked) * torch.relu(self.query[torch.from_numpy(asked)])
-        penalty = flops(activate(self._logits(drawn))) * (self.units / len(drawn))
-        return weighed @ activate(self._logits(asked)).T, penalty
+        sample = self.activation(self._logits(drawn))
+        scores = weighed @ self.activation(self._logits(asked)).T
+        return Scored(scores, sample, self.units / len(drawn), self.active)
 
     def dictionary(self, passages: Sequence[int]) -> Tensor:
         """Hinge on the weights of translations, over a draw of passages that want some."""
@@ -84,14 +83,18 @@ class MorphemeStudent:
         if not wanting:
             return torch.zeros(())
         terms = np.unique(np.concatenate([self.wishes.terms_of(passage) for passage in wanting]))
-        return self.wishes.hinge(activate(self._logits(terms)), terms, wanting, MARGIN)
+        return self.wishes.hinge(self.activation(self._logits(terms)), terms, wanting, MARGIN)
 
     @torch.no_grad()
     def vectors(self) -> tuple[csr_matrix, Tensor]:
         """See ``Student.vectors``."""
         every, starts = np.arange(self.units), range(0, len(self.peak), ENCODED)
-        blocks = [csr_matrix(activate(self._logits(every, slice(at, at + ENCODED))).numpy()) for at in starts]
+        blocks = [csr_matrix(self.activation(self._logits(every, slice(at, at + ENCODED))).numpy()) for at in starts]
         return csr_matrix(vstack(blocks)), self.query.detach().relu()
+
+    def count_active(self) -> None:
+        """Of all passages, over all dimensions."""
+        self.active = torch.from_numpy(self.vectors()[0].getnnz(axis=1).astype(np.int64))
 
     @torch.no_grad()
     def margins(self) -> Margins:
@@ -107,13 +110,13 @@ class MorphemeStudent:
         self.threshold += amount
 
     def state(self) -> dict[str, Any]:
-        """The threshold, and where the draws stand."""
-        return {"threshold": self.threshold, "random": self.random.bit_generator.state}
+        """The threshold, where the draws stand, and the active dimensions counted last."""
+        return {"threshold": self.threshold, "random": self.random.bit_generator.state, "active": self.active}
 
     def restore(self, state: dict[str, Any]) -> None:
         """See ``state``."""
         self.threshold.copy_(state["threshold"])
-        self.random.bit_generator.state = state["random"]
+        self.random.bit_generator.state, self.active = state["random"], state["active"]
 
     def read_less(self) -> bool:
         """The states of all passages are held already."""
@@ -135,7 +138,7 @@ class MorphemeStudent:
         chosen = torch.from_numpy(terms)
         read = self.center[passages] @ self.mean[chosen].T + self.bias[chosen]
         known = self.saturation[passages][:, chosen].float()
-        return with_prior(self.peak[passages][:, chosen].float() + read, known, self.threshold)
+        return with_prior(self.peak[passages][:, chosen].float() + read, known, self.threshold, self.activation)
 
 
 class MorphemeNetwork:

@@ -7,6 +7,8 @@ from torch import Tensor
 from kosparse.config import TrainSparseConfig
 from kosparse.sparse.batches import Batch, Batches
 from kosparse.sparse.losses import info_nce, kl_divergence, margin_mse
+from kosparse.sparse.regularizers import flops, flops_apart, l0_masked
+from kosparse.sparse.student import Scored
 
 
 def ranking_losses(config: TrainSparseConfig, logits: Tensor, batch: Batch, batches: Batches) -> dict[str, Tensor]:
@@ -28,6 +30,23 @@ def ranking_losses(config: TrainSparseConfig, logits: Tensor, batch: Batch, batc
     if config.info_nce_weight:
         found["info_nce"] = info_nce(logits, batches.own_columns(batch), batches.candidates(batch))
     return found
+
+
+def sparsity(config: TrainSparseConfig, scored: Scored, batch: Batch, batches: Batches) -> Tensor:
+    """The price for density: FLOPS of what a step has scored, a scalar >= 0.
+
+    Args:
+        config: Settings.
+        scored: Weights of the batch's passages, and how many of them are active.
+        batch: What was scored.
+        batches: Knows which passages are the queries' own.
+    """
+    weights = scored.weights
+    if config.flops_l0_mask:
+        active = (weights > 0).sum(1) if scored.active is None else scored.active
+        weights = l0_masked(weights, active, config.flops_l0_mask)
+    penalty = flops_apart(weights, batches.own_columns(batch)) if config.flops_apart else flops(weights)
+    return penalty * scored.share
 
 
 def total(config: TrainSparseConfig, parts: dict[str, Tensor]) -> Tensor:

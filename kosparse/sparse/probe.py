@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from kosparse.sparse.activation import activate
+from kosparse.sparse.activation import Activation
 
 _SAMPLE = 64
 _DENSE, _ALIKE = 0.5, 0.9
@@ -27,7 +27,10 @@ class Probe:
 
     @staticmethod
     def of(before: Tensor, after: Tensor) -> Probe:
-        """Measure logits of shape [passages, terms], on a sample spread over the passages."""
+        """Measure logits of shape [passages, terms], on a sample spread over the passages.
+
+        Training chooses the activation later, so the default one is taken here. What is active is the same with each.
+        """
         step = max(1, len(before) // _SAMPLE)
         return Probe(*_measure(before[::step]), *_measure(after[::step]))
 
@@ -43,7 +46,7 @@ class Probe:
 
 
 def _measure(logits: Tensor) -> tuple[float, float]:
-    weights = activate(logits.float())
+    weights = Activation()(logits.float())
     unit = weights / weights.norm(dim=1, keepdim=True).clamp(min=1e-9)
     pairs = len(unit) * (len(unit) - 1)
     alike = float((unit @ unit.T).sum() - unit.square().sum()) / pairs if pairs else 0.0

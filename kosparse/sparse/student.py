@@ -43,6 +43,21 @@ class Margins:
         return self.fixed + self.share * float((self.logits > 0).sum())
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What a student says of some passages, differentiable."""
+
+    scores: Tensor
+    """Of queries against the passages: shape [queries, passages]."""
+    weights: Tensor
+    """Of the dimensions whose FLOPS are looked at, all or a draw of them: shape [passages, dimensions]."""
+    share: float = 1.0
+    """Dimensions that one of these stands for."""
+    active: Tensor | None = None
+    """Active dimensions of each passage when they were counted last, int64, shape [passages]; None where ``weights``
+    hold all dimensions."""
+
+
 class Student(Protocol):
     """A sparse encoder in training."""
 
@@ -50,8 +65,12 @@ class Student(Protocol):
         """Parameter groups for the optimizer, each with its learning rate."""
         ...
 
-    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Scores of queries against passages, [queries, passages], and the penalty that keeps vectors sparse."""
+    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> Scored:
+        """Scores of queries against passages, and the weights that sparsity is asked of."""
+        ...
+
+    def count_active(self) -> None:
+        """Count the active dimensions of every passage anew, where a step sees a draw of the dimensions only."""
         ...
 
     def dictionary(self, passages: Sequence[int]) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from kosparse.errors import InputError
-from kosparse.sparse.fused_modules import activated
+from kosparse.sparse.activation import Activation
 
 _EXAMPLE_LENGTH = 7
 
@@ -19,14 +19,14 @@ class DocumentWeights(nn.Module):
 
     Args:
         network: A masked language model.
-        activation: ``SpladePooling``'s.
+        activation: As in ``SpladePooling``.
         kept: 1 for each term of the tokenizer, 0 for special ones, shape [terms]; a head padded beyond the
             vocabulary is cut to it.
     """
 
     kept: Tensor
 
-    def __init__(self, network: nn.Module, activation: str, kept: Tensor) -> None:
+    def __init__(self, network: nn.Module, activation: Activation, kept: Tensor) -> None:
         super().__init__()
         self.network, self.activation, self.terms = network, activation, len(kept)
         self.register_buffer("kept", kept)
@@ -36,7 +36,7 @@ class DocumentWeights(nn.Module):
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         logits = self.network(input_ids=ids, attention_mask=mask).logits[:, :, : self.terms]
         highest = (logits * mask.unsqueeze(-1)).amax(dim=1)
-        return {"output": activated(highest, self.activation) * self.kept}
+        return {"output": self.activation(highest) * self.kept}
 
 
 def write_torchscript(model: Path, file: Path) -> None:
@@ -66,7 +66,7 @@ def write_torchscript(model: Path, file: Path) -> None:
     example = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     with torch.no_grad():
         # A dictionary as result is only traced when the trace may be loose about it.
-        weights = DocumentWeights(network, pooling.activation_function, kept).eval()
+        weights = DocumentWeights(network, Activation(pooling.activation_function), kept).eval()
         traced = torch.jit.trace(weights, (example,), strict=False, check_trace=False)
     torch.jit.save(traced, str(file))  # type: ignore[no-untyped-call]
 

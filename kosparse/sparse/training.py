@@ -29,10 +29,10 @@ from kosparse.sparse.checkpoints import Checkpoints
 from kosparse.sparse.curves import Curves
 from kosparse.sparse.full_student import out_of_memory
 from kosparse.sparse.losses import kl_divergence
-from kosparse.sparse.objective import ranking_losses, total
+from kosparse.sparse.objective import ranking_losses, sparsity, total
 from kosparse.sparse.optimizer import open_optimizer
 from kosparse.sparse.remining import own_negatives
-from kosparse.sparse.student import Student, Terms
+from kosparse.sparse.student import Scored, Student, Terms
 from kosparse.sparse.training_set import TrainingSet
 
 _VALIDATIONS = 6
@@ -111,7 +111,7 @@ class Trainer:
             parts = self._step(batch)
             result.steps += 1
             if result.steps % _HOLD_EVERY == 0:
-                self.active.hold(self.student)
+                self._hold()
             self._mine()
             self._show(parts, len(batch.queries))
             bar.detail = self.curves.line
@@ -144,6 +144,12 @@ class Trainer:
             raise self._failure(f"the gradient is {norm}", batch)
         self.optimizer.step()
         return {name: round(value, 5) for name, value in parts.items()}
+
+    def _hold(self) -> None:
+        """Bring the active dimensions to their target; count them where the regularizer looks at their number."""
+        self.active.hold(self.student)
+        if self.config.flops_l0_mask:
+            self.student.count_active()
 
     def _mine(self) -> None:
         """At the end of a round, let the student's own ranking say what is hard."""
@@ -181,12 +187,13 @@ class Trainer:
                 )
 
     def _loss(self, batch: Batch) -> dict[str, Tensor]:
-        scores, sparsity = self._scores(batch)
-        parts = ranking_losses(self.config, self.scale * scores, batch, self.batches)
-        parts |= {"flops": sparsity, "dictionary": self.student.dictionary(batch.passages)}
+        scored = self._scores(batch)
+        parts = ranking_losses(self.config, self.scale * scored.scores, batch, self.batches)
+        price = sparsity(self.config, scored, batch, self.batches)
+        parts |= {"flops": price, "dictionary": self.student.dictionary(batch.passages)}
         return {"loss": total(self.config, parts), **parts}
 
-    def _scores(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _scores(self, batch: Batch) -> Scored:
         return self.student.scores([self.units[query] for query in batch.queries], batch.passages)
 
     def _check(self, parts: dict[str, float], batch: Batch) -> None:
@@ -212,7 +219,7 @@ class Trainer:
 
     def _initial_scale(self) -> float:
         """Bring the student's scores to the spread of the teacher's: a mismatch here costs a run."""
-        self.active.hold(self.student)
+        self._hold()
         scores = self._held_out_scores()
         teacher = torch.from_numpy(self.data.teacher.scores[list(self.batches.held_out.queries)])
         depth = min(teacher.shape[1], scores.shape[1])
@@ -234,7 +241,7 @@ class Trainer:
 
     @torch.no_grad()
     def _held_out_scores(self) -> Tensor:
-        return self._scores(self.batches.held_out)[0]
+        return self._scores(self.batches.held_out).scores
 
     def _decay(self, done: float) -> None:
         """Learning rates fall linearly with the share of steps that is done; the clock has no say."""

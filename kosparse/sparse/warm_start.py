@@ -21,6 +21,7 @@ from kosparse.corpus.units import Morphemes, Units, load_units
 from kosparse.errors import ConfigError, InputError
 from kosparse.jsonl import read_json, write_json
 from kosparse.progress import note
+from kosparse.sparse.activation import ActivationName, saved_activation
 from kosparse.sparse.backbone import load_backbone
 from kosparse.sparse.morpheme_head import load_head
 
@@ -65,7 +66,8 @@ def trained_backbone(
         shutil.rmtree(folder / _ENCODER)
     shutil.copyfile(query / "model.safetensors", folder / _QUERY)
     longest = int(read_json(folder / "tokenizer_config.json")["model_max_length"])
-    described = {"source": model.name, "units": units, "max_length": longest}
+    activation = saved_activation(model.path).name
+    described = {"source": model.name, "units": units, "max_length": longest, "activation": activation}
     write_json(folder / "backbone.json", described)
     numbers = {**_checked(folder), "unknown": _unknown(load_units(folder), passages)}
     write_json(folder / "backbone.json", {**described, **numbers})
@@ -78,6 +80,21 @@ def learnt_query_weights(backbone: Path) -> Tensor | None:
     """The query weights of the model that a backbone was taken from, shape [units]; None for a fresh backbone."""
     path = backbone / _QUERY
     return load_file(path)["weight"] if path.is_file() else None
+
+
+def check_activation(backbone: Path, asked: ActivationName) -> None:
+    """Weights that were learnt with one activation mean something else with another.
+
+    Raises:
+        ConfigError: The backbone was taken from a model that was trained with another one than is asked for.
+    """
+    learnt = read_json(backbone / "backbone.json").get("activation", "log1p_relu")
+    if learnt_query_weights(backbone) is not None and learnt != asked:
+        raise ConfigError(
+            f"the model to start from was trained with the activation {learnt}, {asked} is asked for",
+            where="train_sparse.activation",
+            fix=f"Set train_sparse.activation={learnt}, or start from another model.",
+        )
 
 
 def _units_of(model: Location) -> str:

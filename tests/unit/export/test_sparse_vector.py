@@ -80,11 +80,15 @@ def test_no_weight_of_the_model_is_cut_by_its_ceiling(written):
     assert ceilings["quantization_ceiling_ingest"] == 3.0
 
 
-def test_the_largest_passage_weight_a_model_gives_in_practice_is_below_the_ceiling():
+@pytest.mark.parametrize(("activation", "expected"), [("log1p_relu", 1.977), ("relu", 6.217)])
+def test_the_largest_passage_weight_a_model_gives_in_practice_is_below_the_ceiling(activation, expected, tmp_path):
     import torch
 
-    from kosparse.sparse.activation import activate
+    from kosparse.sparse.activation import Activation
 
-    # log(1 + log(1 + 500)) = 1.98: a logit a hundred times those of a trained model.
-    heaviest = float(activate(torch.tensor(500.0)))
-    assert heaviest == pytest.approx(1.977, abs=1e-3) and heaviest < ann.PASSAGE_CEILING
+    # log(1 + 500) = 6.22 and log(1 + 6.22) = 1.98: a logit a hundred times those of a trained model.
+    heaviest = float(Activation(activation)(torch.tensor(500.0)))
+    ann.write_sparse_vector(tmp_path, TERMS, None, (QUERY, PASSAGE), ("셀", "셀"), 0.8, activation=activation)
+    field = read_json(tmp_path / "index_template.json")["template"]["mappings"]["properties"]["sparse"]
+    ceiling = field["method"]["parameters"]["quantization_ceiling_ingest"]
+    assert heaviest == pytest.approx(expected, abs=1e-3) and heaviest < ceiling < expected + 1.1

@@ -131,6 +131,16 @@ def test_negatives_are_mined_anew_between_rounds(tiny, data, tmp_path, way, monk
 
 
 @pytest.mark.parametrize("way", ["head", "all"])
+def test_passages_below_the_mask_cost_nothing(tiny, data, tmp_path, way):
+    settings = {"train": way, "max_steps": 1, "batch_size": 4, "active_dims": 0.0}
+    priced = []
+    for most in (1, 100_000):
+        trained, _ = train(tiny, data, tmp_path / str(most), flops_l0_mask=most, flops_apart=True, **settings)
+        priced.append(trained.history[1]["flops"])
+    assert priced[0] > 0 == priced[1]
+
+
+@pytest.mark.parametrize("way", ["head", "all"])
 def test_vectors_in_training_are_what_it_scores_with(tiny, data, tmp_path, way, monkeypatch):
     run, students = Trainer.run, []
     monkeypatch.setattr(Trainer, "run", lambda self: [run(self), students.append(self.student)][0])
@@ -139,7 +149,7 @@ def test_vectors_in_training_are_what_it_scores_with(tiny, data, tmp_path, way, 
     (student,) = students
     weights, query = student.vectors()
     terms = np.unique(np.linspace(0, len(query) - 1, 9, dtype=np.int64))
-    scores, _ = student.scores([np.array([term]) for term in terms], range(len(data.passages)))
+    scores = student.scores([np.array([term]) for term in terms], range(len(data.passages))).scores
     assert scores.detach().numpy() == pytest.approx((weights.toarray() * query.numpy())[:, terms].T, abs=1e-4)
     assert weights.nnz > 0 and float(query.max()) > 0
 

@@ -9,8 +9,8 @@ from sentence_transformers.sparse_encoder.modules import SpladePooling
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kosparse.sparse import fused_head
+from kosparse.sparse.activation import Activation
 from kosparse.sparse.fused_head import EMPTY, max_logits, max_logits_packed
-from kosparse.sparse.fused_modules import activated
 
 TEXTS, TOKENS, HIDDEN, TERMS = 5, 12, 8, 700
 
@@ -41,7 +41,7 @@ def plain(states, mask, weight, bias, activation):
 
 
 def fused(states, mask, weight, bias, activation):
-    return activated(max_logits(states, mask, weight, bias), activation)
+    return Activation(activation)(max_logits(states, mask, weight, bias))
 
 
 def value_and_gradients(head, states, mask, weight, bias, toward, activation):
@@ -115,7 +115,7 @@ def test_a_text_without_tokens_is_empty_and_teaches_nothing():
     states, _, weight, bias, _ = (part.requires_grad_() if part.is_floating_point() else part for part in drawn(0))
     logits = max_logits(states, torch.zeros(TEXTS, TOKENS), weight, bias)
 
-    assert (logits == EMPTY).all() and (activated(logits, "relu") == 0).all()
+    assert (logits == EMPTY).all() and (Activation("relu")(logits) == 0).all()
     logits.sum().backward()
     assert not states.grad.any() and not weight.grad.any() and not bias.grad.any()
 

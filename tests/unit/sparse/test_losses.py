@@ -5,9 +5,8 @@ import math
 import pytest
 import torch
 
-from kosparse.sparse.head_model import activate
 from kosparse.sparse.losses import info_nce, kl_divergence, margin_mse, teacher_target
-from kosparse.sparse.regularizers import flops
+from kosparse.sparse.regularizers import flops, flops_apart, l0_masked
 
 
 def test_agreeing_with_the_teacher_costs_nothing():
@@ -82,7 +81,29 @@ def test_flops_squares_the_mean_of_each_term():
     assert float(flops(torch.tensor([[2.0, 1.0], [0.0, 3.0]]))) == pytest.approx(5.0)
 
 
-def test_activation_is_zero_below_zero_and_grows_slowly():
-    weights = activate(torch.tensor([-3.0, 0.0, math.e - 1, 1000.0]))
+def test_the_own_passage_is_not_lost_among_many_others():
+    # The own passage alone: 2² = 4. The three others have the mean 1: 1. In one mean: ((2 + 3) / 4)² = 1.5625.
+    weights = torch.tensor([[0.0], [3.0], [2.0], [0.0]])
+    assert float(flops_apart(weights, torch.tensor([2, 2]))) == pytest.approx((4 + 1) / 2)
+    assert float(flops(weights)) == pytest.approx(1.5625)
+    assert float(flops_apart(weights[2:3], torch.tensor([0]))) == pytest.approx(4.0), "there are no others"
 
-    assert weights.tolist() == pytest.approx([0.0, 0.0, math.log(2), math.log1p(math.log1p(1000.0))])
+
+def test_a_passage_that_is_sparse_enough_costs_nothing_but_counts_in_the_mean():
+    # Two active terms are spared at a threshold of 2, three are not: means 1/2, 1/2 and 1.
+    weights = torch.tensor([[5.0, 5.0, 0.0], [1.0, 1.0, 2.0]], requires_grad=True)
+    masked = l0_masked(weights, torch.tensor([2, 3]), 2)
+    flops(masked).backward()
+    assert flops(masked).item() == pytest.approx(0.25 + 0.25 + 1)
+    assert not weights.grad[0].any() and weights.grad[1].all()
+
+
+def test_the_mask_is_that_of_sentence_transformers():
+    from sentence_transformers.sparse_encoder.losses import FlopsLoss
+
+    weights = torch.relu(torch.randn(9, 30, generator=torch.Generator().manual_seed(0)))
+    active = (weights > 0).sum(1)
+    threshold = int(active.median())
+    expected = FlopsLoss(None, threshold=threshold).compute_loss_from_embeddings(weights)
+    assert 0 < float(expected) < float(flops(weights))
+    assert float(flops(l0_masked(weights, active, threshold))) == pytest.approx(float(expected))

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from kosparse.corpus.units import Morphemes
 from kosparse.errors import InputError
 from kosparse.evaluation.bm25 import Bm25
-from kosparse.sparse.activation import activate, inverse
+from kosparse.sparse.activation import Activation
 from kosparse.sparse.backbone import build_backbone, dense_vectors, load_backbone
 from kosparse.sparse.cached_weights import document_weights
 from kosparse.sparse.model import load_sparse_model, save_morpheme_model
@@ -20,12 +20,8 @@ from kosparse.sparse.states import EncoderStates
 from kosparse.sparse.translations import Rule, Translations
 from tests.fakes.tiny_encoder import write_tiny_encoder
 
+ACTIVATE = Activation()
 TEXTS = ["셀을 보호합니다. 셀 보호를 설정합니다.", "표를 문서에 넣습니다.", "시트의 셀을 인쇄합니다."]
-
-
-def test_the_activation_and_its_inverse_cancel():
-    weights = torch.tensor([0.0, 0.3, 0.99])
-    assert activate(inverse(weights)) == pytest.approx(weights, abs=1e-6)
 
 
 def test_saturation_is_that_of_bm25():
@@ -47,11 +43,12 @@ def test_a_translation_has_a_share_of_the_saturation_of_what_stands_in_the_text(
     assert found[3, [0, 4]].tolist() == [0, 0], "the words of a source stand next to each other, in order"
 
 
-def test_a_head_of_zeros_scores_as_bm25():
+@pytest.mark.parametrize("activation", [Activation("log1p_relu"), Activation("relu")])
+def test_a_head_of_zeros_scores_as_bm25(activation):
     units = Morphemes(["문서", "보호", "셀", "시트", "표", "넣", "설정", "인쇄"])
     found = units.of(TEXTS)
     saturation = Saturation(units, sum(map(len, found)) / 3).of(TEXTS)
-    weights = activate(with_prior(torch.zeros(3, 8), saturation, torch.tensor(0.0)))
+    weights = activation(with_prior(torch.zeros(3, 8), saturation, torch.tensor(0.0), activation))
 
     index = Bm25(["a", "b", "c"], [[str(unit) for unit in text] for text in found])
     present = (weights > 0).sum(0)
@@ -62,14 +59,14 @@ def test_a_head_of_zeros_scores_as_bm25():
 
 
 def test_units_of_the_text_are_not_held_back_by_the_threshold():
-    logits = with_prior(torch.zeros(1, 2), torch.tensor([[0.5, 0.0]]), torch.tensor(0.7))
-    assert activate(logits)[0, 0] == pytest.approx(0.5) and logits[0, 1] == pytest.approx(-0.7)
+    logits = with_prior(torch.zeros(1, 2), torch.tensor([[0.5, 0.0]]), torch.tensor(0.7), ACTIVATE)
+    assert ACTIVATE(logits)[0, 0] == pytest.approx(0.5) and logits[0, 1] == pytest.approx(-0.7)
 
 
 def test_what_is_read_adds_to_a_translation_and_takes_nothing_from_it():
     read = torch.tensor([[-5.0, 9.0, -5.0]])
-    logits = with_prior(read, torch.tensor([[-0.3, -0.3, 0.3]]), torch.tensor(0.7))
-    assert activate(logits)[0, 0] == pytest.approx(0.3) and logits[0, 1] == pytest.approx(9 + float(logits[0, 0]))
+    logits = with_prior(read, torch.tensor([[-0.3, -0.3, 0.3]]), torch.tensor(0.7), ACTIVATE)
+    assert ACTIVATE(logits)[0, 0] == pytest.approx(0.3) and logits[0, 1] == pytest.approx(9 + float(logits[0, 0]))
     assert logits[0, 2] < 0, "of the text's own word it may"
 
 
@@ -188,8 +185,11 @@ def test_a_head_is_saved_with_its_threshold():
     assert float(head.state_dict()["threshold"]) == 0.25
 
 
-def test_weights_from_cached_states_are_those_of_the_encoder(backbone, model, monkeypatch):
+@pytest.mark.parametrize("activation", ["log1p_relu", "relu"])
+def test_weights_from_cached_states_are_those_of_the_encoder(backbone, model, monkeypatch, activation):
     loaded = load_sparse_model(model)
+    head = next(part for part in loaded.encoder.modules() if isinstance(part, MorphemeHead))
+    head.activation = Activation(activation)
     exact = loaded.encode_documents(TEXTS)
     counted = []
     encode = loaded.encode_documents

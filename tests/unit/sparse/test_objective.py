@@ -9,8 +9,9 @@ from kosparse.config import TrainSparseConfig
 from kosparse.errors import ConfigError
 from kosparse.records import NegativeDoc, Passage, TrainingQuery
 from kosparse.sparse.batches import Batch, Batches
-from kosparse.sparse.objective import ranking_losses, total
+from kosparse.sparse.objective import ranking_losses, sparsity, total
 from kosparse.sparse.remining import own_negatives
+from kosparse.sparse.student import Scored
 from kosparse.sparse.teacher import TeacherScores
 from kosparse.sparse.training_set import TrainingSet
 
@@ -87,6 +88,24 @@ def test_the_loss_is_the_sum_of_its_parts_by_their_weights():
     assert float(total(config, more)) == pytest.approx(expected)
 
 
+def price(active=None, share=1.0, **settings):
+    """Of weights 3, 0, 1, 0 and 2 in one dimension; the queries' own passages are the first and the third."""
+    weights = torch.tensor([[3.0], [0.0], [1.0], [0.0], [2.0]])
+    made = batches(**settings)
+    scored = Scored(torch.zeros(2, 5), weights, share, active)
+    return float(sparsity(made.config, scored, Batch([0, 1], range(5), [(), ()]), made))
+
+
+def test_the_price_of_density_is_flops_masked_and_taken_apart_where_asked():
+    assert price() == pytest.approx((6 / 5) ** 2) and price(share=3.0) == pytest.approx(3 * (6 / 5) ** 2)
+    # Own passages: (3 + 1) / 2; the others: 2 / 3.
+    assert price(flops_apart=True) == pytest.approx((2**2 + (2 / 3) ** 2) / 2)
+    assert price(flops_l0_mask=1) == 0, "one dimension is active at most"
+    counted = torch.tensor([9, 9, 2, 9, 1])
+    assert price(counted, flops_l0_mask=2) == pytest.approx((3 / 5) ** 2)
+    assert price(counted, flops_l0_mask=1, flops_apart=True) == pytest.approx(2**2 / 2)
+
+
 def test_a_student_that_agrees_with_the_teacher_has_its_margins_at_any_temperature():
     config = TrainSparseConfig(kl_weight=0.0, margin_mse_weight=1.0, temperature=7.0)
     made, batch = Batches(config, training_set(), UNITS), Batch([0, 1], range(5), [(), ()])
@@ -114,4 +133,6 @@ def test_settings_that_teach_nothing_are_refused():
         TrainSparseConfig.parse({"kl_weight": 0.0}, step="train_sparse")
     with pytest.raises(ConfigError, match="rounds change nothing"):
         TrainSparseConfig.parse({"rounds": 2}, step="train_sparse")
+    with pytest.raises(ConfigError, match="change nothing without FLOPS"):
+        TrainSparseConfig.parse({"flops_weight": 0.0, "flops_l0_mask": 100}, step="train_sparse")
     assert TrainSparseConfig.parse({"rounds": 2, "info_nce_weight": 1.0}).uses_negatives

@@ -102,11 +102,13 @@ def test_a_training_killed_at_any_step_ends_with_the_same_weights(
     [
         ("pieces", {"info_nce_weight": 1.0, "rounds": 2}, {"info_nce_weight": 1.0}),
         ("morphemes", {"entries": ENTRIES}, {}),
+        ("morphemes", {"flops_l0_mask": 60, "flops_apart": True}, {"flops_apart": True}),
+        ("pieces", {"flops_l0_mask": 60}, {}),
     ],
     indirect=["tiny"],
-    ids=["rounds", "dictionary"],
+    ids=["rounds", "dictionary", "mask", "mask of pieces"],
 )
-def test_so_does_one_with_negatives_of_its_own_or_a_dictionary(
+def test_so_does_one_with_negatives_of_its_own_a_dictionary_or_a_mask(
     tiny, more, less, through, tmp_path, monkeypatch, capsys
 ):
     assert through(train="head", **more)[0] != through(train="head", **less)[0], "it would go on to the same without"
