@@ -61,6 +61,7 @@ VARIANTS: dict[str, Variant] = {
     "no_dictionary": Variant("without the dictionary", {"dictionary_weight": 0.0}, dictionary="none"),
     "no_translations": Variant("dictionary in the loss alone", {"translation_share": 0.0}),
     "mined_dictionary": Variant("dictionary not verified", dictionary="mined"),
+    "relu": Variant("log(1 + relu) instead of the logarithm twice", {"activation": "relu"}),
     "no_distillation": Variant("own passage as the only target", {"label_weight": 1.0}),
     "with_margin_mse": Variant("MarginMSE beside the divergence", {"margin_mse_weight": 1.0}),
     "with_info_nce": Variant("InfoNCE beside the divergence", {"info_nce_weight": 0.1}),
