@@ -55,13 +55,11 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=100_000)
     options = parser.parse_args()
     passages = sample_passages()
-    rows = [
-        *filtering(passages, _model() if options.judge else None),
-        *repetitions(),
-        *scale(list(passages.values()), options.many),
-    ]
+    rows = filtering(passages, _model() if options.judge else None)
+    if not options.judge:
+        rows += [*repetitions(), *scale(list(passages.values()), options.many)]
     finish(
-        "pairs",
+        "pairs_judge" if options.judge else "pairs",
         rows,
         command="make bench-pairs" + (" JUDGE=1" if options.judge else ""),
         notes=[

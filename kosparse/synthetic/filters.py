@@ -222,7 +222,7 @@ class Filter:
 
     def _copies(self, scored: list[Scored]) -> list[str]:
         """``too_many_copies`` for those over the share allowed; those that stay are spread over the set."""
-        copied = [row for row, one in enumerate(scored) if one.scores["stretch_share"] > COPIED]
+        copied = [row for row, one in enumerate(scored) if one.scores["order_share"] > COPIED]
         share = self.config.max_copies
         allowed = int(share / (1 - share) * (len(scored) - len(copied)))
         left_out = set(copied).difference(evenly(copied, allowed) if allowed else [])

@@ -59,7 +59,7 @@ def test_no_more_copies_are_kept_than_allowed():
     filtered = filter_synthetic_pairs([*copies, *others], passages(), config=config)
     assert [one.query for one in filtered.kept] == ["셀 보호", *(one.query for one in others)]
     assert filtered.funnel["rejected"] == {"too_many_copies": 3}
-    assert filtered.funnel["statistics"]["copies"]["stretch_share"] == 0.25
+    assert filtered.funnel["statistics"]["copies"]["order_share"] == 0.25
     assert len(filter_synthetic_pairs([*copies, *others], passages(), config=NO_JUDGE).kept) == 7
 
 
