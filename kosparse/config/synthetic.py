@@ -104,8 +104,8 @@ class FilterPairsConfig(LlmStepConfig):
     max_copy_characters: int = Field(default=20, ge=1)
     """... and it is longer than this: a short keyword may well stand in the text."""
     max_copies: float = Field(default=1.0, ge=0, le=1)
-    """At most this share of the kept queries are copies of any length, over .8 of their content morphemes standing in the
-    passage in the query's order, whatever stands between them; 1 switches it off."""
+    """At most this share of the kept queries are copies of any length, over .8 of their content morphemes standing in
+    the passage in the query's order, whatever stands between them; 1 switches it off."""
     personal_data: bool = True
     """Whether queries with phone numbers, resident numbers and the like are left out."""
     near_duplicate_cosine: float = Field(default=0.0, ge=0, le=1)
