@@ -81,7 +81,7 @@ def _become(connection: socket.socket) -> NoReturn:
 
     The connection stays open until the process is gone, which is what the client waits for.
     """
-    first, streams, _, _ = socket.recv_fds(connection, 1 << 16, 3)
+    first, streams, _, _ = socket.recv_fds(connection, 1, 3)  # no more than comes with them: the rest is read below
     with connection.makefile("rb") as rest:
         request = json.loads(first + rest.readline())
     for number, stream in enumerate(streams):

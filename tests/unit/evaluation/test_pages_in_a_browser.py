@@ -22,7 +22,7 @@ TOO_WIDE = """[...document.querySelectorAll('body *')]
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     if shutil.which("chromium") is None:
-        pytest.skip("no chromium here; what the pages hold is tested as text")
+        pytest.skip("no chromium on this machine to draw the pages; what they hold is tested as text elsewhere")
     with Browser(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 

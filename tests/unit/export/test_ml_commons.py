@@ -160,7 +160,8 @@ def test_attention_is_written_out_as_opensearchs_runtime_needs_it(exported):
 
 def test_opensearchs_own_client_registers_the_zips(exported):
     """Runs where opensearch-py-ml is installed: it declares an older pandas than we lock, so no lock can hold both."""
-    ml = pytest.importorskip("opensearch_py_ml.ml_commons", reason="opensearch-py-ml cannot be locked with our pandas")
+    absent = "opensearch-py-ml is not installed: it wants an older pandas than ours, so no lock file can hold both"
+    ml = pytest.importorskip("opensearch_py_ml.ml_commons", reason=absent)
     from opensearchpy import OpenSearch
 
     with FakeOpenSearch() as cluster:
