@@ -184,7 +184,8 @@ class FinishedRun:
         if variant.dictionary == "verified":
             return self.dictionary
         mined = read_records(self.tasks / "mine-synonyms" / "candidates", SynonymCandidate)
-        return [SynonymEntry(ko=row.ko, en=row.en, p=1.0, sources=[row.source]) for row in mined]
+        wanted = [row for row in mined if variant.dictionary in ("mined", row.source)]
+        return [SynonymEntry(ko=row.ko, en=row.en, p=1.0, sources=[row.source]) for row in wanted]
 
     def _given(self, step: str) -> dict[str, object]:
         """What the run was told of a step."""

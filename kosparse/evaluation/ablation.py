@@ -27,7 +27,7 @@ class Variant:
         backbone: Changes to ``prepare_backbone``'s settings; a backbone is made anew for them.
         queries: Which training queries it learns from.
         real: Whether the real queries of the train split are added to them.
-        dictionary: Entries it is supervised by: verified ones, every mined candidate, or none.
+        dictionary: Entries it is supervised by: verified ones, every mined candidate, those of embeddings, or none.
     """
 
     shown: str
@@ -35,7 +35,7 @@ class Variant:
     backbone: Mapping[str, Any] = field(default_factory=dict)
     queries: Literal["all", "pseudo", "synthetic", "real"] = "all"
     real: bool = False
-    dictionary: Literal["verified", "mined", "none"] = "verified"
+    dictionary: Literal["verified", "mined", "embedding", "none"] = "verified"
 
     def learns_from(self, query: TrainingQuery) -> bool:
         """Whether a query belongs to this variant's training queries."""
@@ -61,6 +61,7 @@ VARIANTS: dict[str, Variant] = {
     "no_dictionary": Variant("without the dictionary", {"dictionary_weight": 0.0}, dictionary="none"),
     "no_translations": Variant("dictionary in the loss alone", {"translation_share": 0.0}),
     "mined_dictionary": Variant("dictionary not verified", dictionary="mined"),
+    "embedding_dictionary": Variant("dictionary of embedding neighbours, not verified", dictionary="embedding"),
     "relu": Variant("log(1 + relu) instead of the logarithm twice", {"activation": "relu"}),
     "no_distillation": Variant("own passage as the only target", {"label_weight": 1.0}),
     "with_margin_mse": Variant("MarginMSE beside the divergence", {"margin_mse_weight": 1.0}),
