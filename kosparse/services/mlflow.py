@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from kosparse.services.process import LOOPBACK, Service, free_port, retry_ports
+from kosparse.services.ports import LOOPBACK, free_port, retry_ports
+from kosparse.services.process import Service
 
 BUCKET = "mlflow"
 _INSTALLED = Path(__file__).parents[2] / ".venvs" / "mlflow" / "bin" / "python"

@@ -13,15 +13,15 @@ import os
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Self, TypeVar
+from typing import IO, Any, Self
 
 import psutil
 
@@ -29,50 +29,12 @@ from kosparse.errors import ServiceError
 from kosparse.jsonl import read_json, write_json
 from kosparse.progress import Bar
 from kosparse.services import guard
+from kosparse.services.ports import is_listened_to_by
 
-LOOPBACK = "127.0.0.1"
 _LOG_LINES_SHOWN = 12
 _POLL_SECONDS = 0.25
-_PORTS = range(10000, 22768)
-"""Below those that Linux gives to connections, and so are the ports 10,000 above them, which the S3 store uses too."""
-"""Below 55536, so that a port + 10000 is a port too: SeaweedFS puts its gRPC there."""
 _GO_STACK = re.compile(r"^goroutine \d+ \[", re.MULTILINE)
-_PORT_TAKEN = ("address already in use", "address in use", "errno 98")
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-Started = TypeVar("Started")
-
-
-def free_port(*also: int) -> int:
-    """A loopback port that is free now, and so are the ports at these distances above it.
-
-    Another process may take it before its user binds it: see ``retry_ports``.
-    """
-    for _ in range(200):
-        port = secrets.choice(_PORTS)
-        if all(_is_free(port + distance) for distance in (0, *also)):
-            return port
-    raise ServiceError("no free port was found", where=LOOPBACK, fix="Stop some of the programs that listen.")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
-
-
-def retry_ports(start: Callable[[], Started], attempts: int = 3) -> Started:
-    """Call ``start``, which chooses free ports; again when someone else took one of them meanwhile."""
-    for _ in range(attempts - 1):
-        try:
-            return start()
-        except ServiceError as error:
-            if not any(words in str(error).lower() for words in _PORT_TAKEN):
-                raise
-    return start()
 
 
 def new_secret() -> str:
@@ -156,7 +118,7 @@ class Service:
         bar = Bar(f"starting {self.name}", None, "s")
         deadline = time.monotonic() + timeout
         try:
-            while not answers(self.ready_url):
+            while not (answers(self.ready_url) and self._is_ours()):
                 self.check()
                 if time.monotonic() > deadline:
                     raise self._error(f"is not ready after {timeout:.0f} s")
@@ -168,6 +130,12 @@ class Service:
             self.stop()
             raise
         bar.close()
+
+    def _is_ours(self) -> bool:
+        """Whether it is this service that answers, not a stranger who took its port before it could bind it."""
+        assert self._process is not None
+        port = urllib.parse.urlsplit(self.ready_url).port
+        return port is not None and is_listened_to_by(guard.session_members(self._process.pid), port)
 
     @property
     def pid(self) -> int | None:

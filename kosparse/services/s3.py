@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from kosparse.services.process import LOOPBACK, Service, free_port, new_secret, retry_ports, secret_file
+from kosparse.services.ports import LOOPBACK, free_ports, retry_ports
+from kosparse.services.process import Service, new_secret, secret_file
 
 BUCKET = "mlpipeline"
 """Made at start: Kubeflow's name for the bucket of pipeline artifacts."""
@@ -86,11 +87,11 @@ class S3Store:
             raise
 
     def _start(self, config: Path) -> None:
-        port = free_port(_GRPC_DISTANCE)
+        port, *others = free_ports(4, _GRPC_DISTANCE)
         self.endpoint = f"http://{LOOPBACK}:{port}"
         self._service = Service(
             "s3",
-            _command(self.folder / "data", config, port),
+            _command(self.folder / "data", config, port, others),
             ready_url=f"{self.endpoint}/healthz",
             folder=self.folder,
             grace_seconds=4.0,  # weed may hang while it stops; what it acknowledged is on disk
@@ -115,8 +116,8 @@ class S3Store:
         self.stop()
 
 
-def _command(data: Path, config: Path, port: int) -> list[str]:
-    servers = [f"-{name}.port={free_port(_GRPC_DISTANCE)}" for name in ("master", "volume", "filer")]
+def _command(data: Path, config: Path, port: int, others: list[int]) -> list[str]:
+    servers = [f"-{name}.port={other}" for name, other in zip(("master", "volume", "filer"), others, strict=True)]
     where = [f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", f"-s3.port={port}", *servers]
     return [_weed(), "mini", *where, *_SWITCHED_OFF, f"-s3.config={config}"]
 

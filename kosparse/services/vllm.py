@@ -12,7 +12,8 @@ import psutil
 
 from kosparse.errors import ServiceError
 from kosparse.jsonl import read_json
-from kosparse.services.process import LOOPBACK, Service, free_port, new_secret, retry_ports
+from kosparse.services.ports import LOOPBACK, free_port, retry_ports
+from kosparse.services.process import Service, new_secret
 
 PYTHON = Path(__file__).parents[2] / ".venvs" / "vllm" / "bin" / "python"
 STATE = "KOSPARSE_LLM_STATE"

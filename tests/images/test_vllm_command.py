@@ -7,7 +7,8 @@ import pytest
 
 from kosparse.config import ServeLlmConfig
 from kosparse.llm import manifests
-from kosparse.services.process import LOOPBACK, Service, free_port
+from kosparse.services.ports import LOOPBACK, free_port
+from kosparse.services.process import Service
 from kosparse.services.vllm import PYTHON
 from tests.fakes.tiny_llm import save_tiny_llm
 from tests.images.test_dockerfiles import ROOT, instructions

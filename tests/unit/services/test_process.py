@@ -17,7 +17,8 @@ import pytest
 
 from kosparse.errors import ServiceError
 from kosparse.services import guard, process
-from kosparse.services.process import Service, free_port, retry_ports, secret_file, stop_recorded
+from kosparse.services.ports import free_port
+from kosparse.services.process import Service, secret_file, stop_recorded
 
 ROOT = Path(__file__).parents[3]
 
@@ -217,41 +218,21 @@ def test_a_reused_pid_is_not_harmed(tmp_path):
         stranger.wait()
 
 
-def test_a_free_port_can_be_bound_together_with_the_one_above_it():
-    port = free_port(10000)
-    with socket.socket() as low, socket.socket() as high:
-        low.bind(("127.0.0.1", port))
-        high.bind(("127.0.0.1", port + 10000))
-
-
-def test_a_taken_port_is_tried_again_with_another_and_any_other_error_is_not():
-    tries = []
-
-    def start():
-        tries.append(1)
-        if len(tries) < 3:
-            raise ServiceError("bind: address already in use")
-        return "up"
-
-    assert retry_ports(start) == "up" and len(tries) == 3
-
-    def broken():
-        tries.append(1)
-        raise ServiceError("out of memory")
-
-    with pytest.raises(ServiceError, match="out of memory"):
-        retry_ports(broken)
-    assert len(tries) == 4
+def test_a_stranger_who_answers_at_its_port_is_not_taken_for_it(tmp_path):
+    with server(tmp_path / "stranger") as stranger:
+        stranger.start()
+        stranger.wait_ready(30)
+        sleeps = [sys.executable, "-c", "import time; time.sleep(2); print('address already in use'); exit(1)"]
+        with Service("toy", sleeps, ready_url=stranger.ready_url, folder=tmp_path) as service:
+            service.start()
+            with pytest.raises(ServiceError, match="address already in use"):
+                service.wait_ready(30)
 
 
 def test_what_a_program_in_go_died_of_is_shown_not_its_stack(tmp_path):
     stack = "goroutine 317 [running]:\n" + "\n".join(f"frame{n}(...)" for n in range(40))
     (tmp_path / "log").write_text(f"started\nlisten tcp 127.0.0.1:51244: bind: address already in use\n{stack}\n")
     assert process.tail(tmp_path / "log").splitlines()[-1].endswith("address already in use")
-
-
-def test_ports_and_those_far_above_them_are_not_those_that_linux_gives_to_connections():
-    assert all(free_port(10000) + 10000 < 32768 for _ in range(50))
 
 
 def test_credentials_are_made_once_and_readable_by_their_owner_only(tmp_path):
