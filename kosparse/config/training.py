@@ -112,6 +112,11 @@ class TrainSparseConfig(StepConfig):
     """Mean active dimensions per passage, held within 10 %; 0 leaves them to ``flops_weight`` alone."""
     flops_weight: float = Field(default=3e-3, ge=0)
     """Of the FLOPS regulariser (2004.05665), which keeps vectors sparse; 0 switches it off."""
+    query_encoder: Literal["weights", "network"] = "weights"
+    """``weights``: a query is its terms, each with a learnt weight, so that searching needs no encoder.
+    ``network``: queries go through the document encoder and are expanded too; word pieces and ``train="all"`` only."""
+    query_flops_weight: float = Field(default=3e-3, ge=0)
+    """As ``flops_weight``, of the queries, with ``query_encoder="network"``."""
     flops_l0_mask: int = Field(default=0, ge=0)
     """Passages with at most this many active dimensions cost nothing in FLOPS: the l0 mask (2504.14839); 0 spares none.
     With ``train="head"`` they are counted anew every 20 steps."""
@@ -170,6 +175,8 @@ class TrainSparseConfig(StepConfig):
                 "rounds change nothing where no step looks at hard negatives: set negatives_per_query above 0, and "
                 'train="all" or info_nce_weight above 0'
             )
+        if self.query_encoder == "network" and self.train != "all":
+            raise ValueError('a head alone cannot learn to read queries: set train="all", or query_encoder="weights"')
         if not self.flops_weight and (self.flops_l0_mask or self.flops_apart):
             raise ValueError("flops_l0_mask and flops_apart change nothing without FLOPS: set flops_weight above 0")
         return self

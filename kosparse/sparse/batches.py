@@ -14,7 +14,7 @@ from torch import Tensor
 from kosparse.config import TrainSparseConfig
 from kosparse.errors import InputError
 from kosparse.sparse.losses import teacher_target
-from kosparse.sparse.student import Terms
+from kosparse.sparse.student import Asked
 from kosparse.sparse.training_set import GROUPS, TrainingSet
 
 _VALIDATION_QUERIES = 300
@@ -37,14 +37,14 @@ class Batches:
     Args:
         config: Settings.
         data: Queries, passages and teacher scores.
-        units: The distinct units of each query.
+        asked: What the student reads of each query.
 
     Raises:
         InputError: No query is left to train on.
     """
 
-    def __init__(self, config: TrainSparseConfig, data: TrainingSet, units: Sequence[Terms]) -> None:
-        self.config, self.data, self.units = config, data, units
+    def __init__(self, config: TrainSparseConfig, data: TrainingSet, asked: Sequence[Asked]) -> None:
+        self.config, self.data, self.asked = config, data, asked
         self.random = np.random.default_rng(config.seed)
         self.groups = {group: self.usable("train", group) for group in GROUPS}
         if not any(self.groups.values()):
@@ -70,7 +70,7 @@ class Batches:
 
     def usable(self, split: str, group: str | None = None) -> list[int]:
         """Queries of a split that hold a known unit."""
-        return [row for row in self.data.rows(split, group) if len(self.units[row])]
+        return [row for row in self.data.rows(split, group) if len(self.asked[row])]
 
     def draw(self) -> Batch:
         """The wanted shares of real and synthetic queries, the rest pseudo, with what they are ranked against."""

@@ -32,8 +32,9 @@ from kosparse.sparse.model import save_morpheme_model, save_sparse_model
 from kosparse.sparse.morpheme_head import MorphemeHead, load_head, replace_mean
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.morpheme_student import MorphemeNetwork, MorphemeStudent
+from kosparse.sparse.query_side import NetworkQueries, StaticQueries
 from kosparse.sparse.states import EncoderStates, encoder_states
-from kosparse.sparse.student import Student, Terms
+from kosparse.sparse.student import Asked, Student, Terms
 from kosparse.sparse.training import Trained, Trainer
 from kosparse.sparse.training_set import TrainingSet
 from kosparse.sparse.translations import Translations, rules_of
@@ -109,8 +110,13 @@ def fit(
         body = body_fingerprint(network, tokenizer)
         return encoder_states(network, tokenizer, texts, cache=cache, body=body, max_length=max_length)
 
-    def pieces() -> list[list[int]]:
-        return list(tokenizer(texts, truncation=True, max_length=max_length)["input_ids"])
+    def pieces(of: Sequence[str]) -> list[list[int]]:
+        return list(tokenizer(list(of), truncation=True, max_length=max_length)["input_ids"])
+
+    symmetric = config.query_encoder == "network"
+    if symmetric:
+        _check_symmetric(backbone, boosts)
+        asked = [np.array([row] if len(terms) else [], dtype=np.int64) for row, terms in enumerate(asked)]
 
     student: HeadStudent | MorphemeStudent | FullStudent
     if (backbone / UNITS_FILE).is_file():
@@ -125,20 +131,23 @@ def fit(
             _fit_rows(head, states(), start, asked, data, teacher)
         document = MorphemeDocument(network, tokenizer, saturation, head)
         if config.train == "all":
-            learning = MorphemeNetwork(document.to(_device(config)).eval(), pieces(), own)
+            learning = MorphemeNetwork(document.to(_device(config)).eval(), pieces(texts), own)
             _spare_memory(config, network)
-            student = FullStudent(learning, start, wishes, config)
+            student = FullStudent(learning, StaticQueries(start), wishes, config)
         else:
             student = MorphemeStudent(head, states(), own, start, wishes, config.seed, cache)
         trained = _train(config, data, student, asked, checkpoints, curves)
         query = student.finish(head)
         if not distributed.rank():
+            assert query is not None  # checked above: morphemes have weights of their own
             save_morpheme_model(folder, document.cpu(), query)
     else:
         if config.train == "all":
-            whole = PieceNetwork(network.to(_device(config)).eval(), pieces(), tokenizer.pad_token_id)
+            read = pieces([query.text for query in data.queries]) if symmetric else []
+            whole = PieceNetwork(network.to(_device(config)).eval(), pieces(texts), tokenizer.pad_token_id, read)
             _spare_memory(config, network)
-            student = FullStudent(whole, start, wishes, config)
+            queries = NetworkQueries(len(texts)) if symmetric else StaticQueries(start)
+            student = FullStudent(whole, queries, wishes, config)
         else:
             student = HeadStudent(find_head(network), states(), start, wishes, config.seed, activation)
         trained = _train(config, data, student, asked, checkpoints, curves)
@@ -168,6 +177,18 @@ def _fit_rows(
     note(f"rows fitted in closed form: a query's units explain {explained:.0%} of its dense vector")
 
 
+def _check_symmetric(backbone: Path, boosts: Mapping[str, float]) -> None:
+    """The encoder gives weights to pieces alone, and no weight of a query stands anywhere to be raised."""
+    if (backbone / UNITS_FILE).is_file():
+        raise ConfigError(
+            "queries over morphemes do not go through an encoder",
+            where="train_sparse.query_encoder",
+            fix="Set prepare_backbone.units=pieces, or train_sparse.query_encoder=weights.",
+        )
+    if boosts:
+        note(f"{len(boosts):,} rising terms raise nothing: the weights of queries come from the encoder")
+
+
 def query_weights(units: Units, idf: Mapping[str, float], boosts: Mapping[str, float]) -> Tensor:
     """IDF times trend boost for each unit; one without an IDF, such as a special token, weighs 0: shape [units]."""
     return torch.tensor([float(idf.get(name, 0.0)) * float(boosts.get(name, 1.0)) for name in units.names])
@@ -177,7 +198,7 @@ def _train(
     config: TrainSparseConfig,
     data: TrainingSet,
     student: Student,
-    asked: Sequence[Terms],
+    asked: Sequence[Asked],
     checkpoints: Checkpoints | None,
     curves: Curves | None,
 ) -> Trained:

@@ -17,7 +17,8 @@ from kosparse.sparse import distributed
 from kosparse.sparse.activation import Activation
 from kosparse.sparse.fused_head import max_logits
 from kosparse.sparse.head import find_head
-from kosparse.sparse.student import ENCODED, MARGIN, Margins, Scored, Terms, presence
+from kosparse.sparse.query_side import QuerySide
+from kosparse.sparse.student import ENCODED, MARGIN, Asked, Margins, Scored
 from kosparse.sparse.wishes import Wishes
 
 _CHECKED = 128
@@ -26,6 +27,11 @@ _CHECKED = 128
 
 class DocumentNetwork(Protocol):
     """A whole document encoder in training."""
+
+    @property
+    def terms(self) -> int:
+        """Dimensions of its logits."""
+        ...
 
     def __len__(self) -> int:
         """Number of passages."""
@@ -63,14 +69,23 @@ class PieceNetwork:
         network: On its device.
         pieces: Token ids of every passage, special tokens included.
         pad: Id of the padding token.
+        queries: Likewise of every query, where the network reads these too; their places come after the passages'.
     """
 
-    def __init__(self, network: Any, pieces: Sequence[Sequence[int]], pad: int) -> None:
-        self.network, self.pieces, self.pad = network, pieces, pad
+    def __init__(
+        self, network: Any, pieces: Sequence[Sequence[int]], pad: int, queries: Sequence[Sequence[int]] = ()
+    ) -> None:
+        self.network, self.pieces, self.pad = network, [*pieces, *queries], pad
+        self.passages = len(pieces)
+
+    @property
+    def terms(self) -> int:
+        """Rows of the decoder."""
+        return int(find_head(self.network).decoder.out_features)
 
     def __len__(self) -> int:
         """Number of passages."""
-        return len(self.pieces)
+        return self.passages
 
     def parameters(self) -> list[nn.Parameter]:
         """All weights of the network."""
@@ -108,33 +123,29 @@ class FullStudent:
 
     Args:
         network: The document side.
-        query_weights: Where the query side starts, shape [terms].
+        queries: The query side.
         wishes: Dictionary supervision.
         config: How many passages are read at a time, in which precision, and how logits become weights.
     """
 
-    def __init__(
-        self, network: DocumentNetwork, query_weights: Tensor, wishes: Wishes, config: TrainSparseConfig
-    ) -> None:
-        self.network, self.wishes = network, wishes
+    def __init__(self, network: DocumentNetwork, queries: QuerySide, wishes: Wishes, config: TrainSparseConfig) -> None:
+        self.network, self.queries, self.wishes = network, queries, wishes
         self.micro_batch, self.half = config.micro_batch, config.precision == "bf16"
         self.activation = Activation(config.activation)
-        self.query = nn.Parameter(query_weights.clone())
-        self._logits, self._passages = torch.zeros(0, len(query_weights)), [0]
+        self._logits, self._passages = torch.zeros(0, network.terms), [0]
 
     def groups(self, config: TrainSparseConfig) -> list[dict[str, Any]]:
         """All weights of the network; the query weights apart."""
-        return [
-            {"params": self.network.parameters(), "lr": config.learning_rate},
-            {"params": [self.query], "lr": config.query_learning_rate},
-        ]
+        own = self.queries.parameters()
+        queries = [{"params": own, "lr": config.query_learning_rate}] if own else []
+        return [{"params": self.network.parameters(), "lr": config.learning_rate}, *queries]
 
-    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> Scored:
+    def scores(self, queries: Sequence[Asked], passages: Sequence[int]) -> Scored:
         """See ``Student.scores``."""
         self._passages, self._logits = list(passages), self._shared(passages)
         weights = self.activation(self._logits)
-        everything = np.arange(len(self.query))
-        return Scored((presence(queries, everything) * torch.relu(self.query)) @ weights.T, weights)
+        asked = self.queries.weigh(queries, self._weights)
+        return Scored(asked @ weights.T, weights, queries=None if self.queries.parameters() else asked)
 
     def count_active(self) -> None:
         """A step sees all dimensions of its passages."""
@@ -149,12 +160,16 @@ class FullStudent:
         return self.wishes.hinge(weights, terms, list(lines), MARGIN, rows=range(len(lines)))
 
     @torch.no_grad()
-    def vectors(self) -> tuple[csr_matrix, Tensor]:
+    def vectors(self) -> csr_matrix:
         """See ``Student.vectors``."""
         every = range(len(self.network))
         parts = [every[at : at + ENCODED] for at in every[::ENCODED]]
-        blocks = [csr_matrix(self.activation(self._shared(part)).numpy()) for part in track(parts, "encoding")]
-        return csr_matrix(vstack(blocks)), self.query.detach().relu()
+        return csr_matrix(vstack([csr_matrix(self._weights(part).numpy()) for part in track(parts, "encoding")]))
+
+    @torch.no_grad()
+    def weigh(self, queries: Sequence[Asked]) -> Tensor:
+        """See ``Student.weigh``."""
+        return self.queries.weigh(queries, self._weights)
 
     @torch.no_grad()
     def margins(self) -> Margins:
@@ -184,13 +199,17 @@ class FullStudent:
         return True
 
     def share_gradients(self) -> None:
-        """Each process has read its own passages, but weighed all queries."""
+        """Each process has read its own share, but each has weighed the terms of all queries."""
         distributed.add_up(self.network.parameters())
-        distributed.add_up([self.query], 1 / distributed.processes())
+        distributed.add_up(self.queries.parameters(), 1 / distributed.processes())
 
-    def finish(self, network: Any) -> Tensor:
-        """The network is trained already; return the query weights."""
-        return self.query.detach().relu()
+    def finish(self, network: Any) -> Tensor | None:
+        """The network is trained already; return the query weights where there are any."""
+        return self.queries.result()
+
+    def _weights(self, places: Sequence[int]) -> Tensor:
+        """Of what the network holds at some places: shape [len(places), terms]."""
+        return self.activation(self._shared(places))
 
     def _shared(self, passages: Sequence[int]) -> Tensor:
         """Logits of some passages, each read by one of the processes: shape [len(passages), terms]."""
@@ -208,7 +227,7 @@ class FullStudent:
                 if not (out_of_memory(error) and self.read_less()):
                     raise
             else:
-                return torch.cat(read) if read else torch.zeros(0, len(self.query))
+                return torch.cat(read) if read else torch.zeros(0, self.network.terms)
 
     def _logits_of(self, passages: Sequence[int]) -> Tensor:
         device = self.network.parameters()[0].device.type

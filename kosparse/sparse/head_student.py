@@ -15,7 +15,7 @@ from kosparse.sparse.activation import Activation
 from kosparse.sparse.head import Head, find_head, set_output
 from kosparse.sparse.head_model import UNFOLLOWED, HeadModel
 from kosparse.sparse.states import EncoderStates
-from kosparse.sparse.student import ENCODED, MARGIN, REGULARIZED, SAMPLED, Margins, Scored, Terms, presence
+from kosparse.sparse.student import ENCODED, MARGIN, REGULARIZED, SAMPLED, Margins, Scored, Terms, presence, weighed
 from kosparse.sparse.winners import find_winners
 from kosparse.sparse.wishes import Wishes
 
@@ -82,15 +82,20 @@ class HeadStudent:
         return self.wishes.hinge(self.model.weights(terms), terms, wanting, MARGIN)
 
     @torch.no_grad()
-    def vectors(self) -> tuple[csr_matrix, Tensor]:
+    def vectors(self) -> csr_matrix:
         """See ``Student.vectors``."""
         every = np.arange(self.vocabulary)
         blocks = [csr_matrix(self.model.weights(every[at : at + ENCODED]).numpy()) for at in every[::ENCODED]]
-        return csr_matrix(hstack(blocks)), self.model.query.detach().relu()
+        return csr_matrix(hstack(blocks))
+
+    @torch.no_grad()
+    def weigh(self, queries: Sequence[Terms]) -> Tensor:
+        """See ``Student.weigh``."""
+        return weighed(queries, self.model.query)
 
     def count_active(self) -> None:
         """Of all passages, over all dimensions."""
-        self.active = torch.from_numpy(self.vectors()[0].getnnz(axis=1).astype(np.int64))
+        self.active = torch.from_numpy(self.vectors().getnnz(axis=1).astype(np.int64))
 
     @torch.no_grad()
     def margins(self) -> Margins:

@@ -36,15 +36,15 @@ _ALL = Pruning()
 
 
 def save_sparse_model(
-    folder: Path, backbone: Path, model: Any, query_weights: torch.Tensor, activation: Activation
+    folder: Path, backbone: Path, model: Any, query_weights: torch.Tensor | None, activation: Activation
 ) -> None:
-    """Write a SparseEncoder folder: Router(query: static weights, document: model and pooling).
+    """Write a SparseEncoder folder: Router(query: static weights, document: model and pooling), or these two alone.
 
     Args:
         folder: Where to write.
         backbone: Folder with the tokenizer.
         model: The trained masked language model.
-        query_weights: One weight >= 0 per term, shape [vocabulary].
+        query_weights: One weight >= 0 per term, shape [vocabulary]; None where queries go through the model too.
         activation: What it was trained with; the folder says which.
     """
     import tempfile
@@ -63,10 +63,12 @@ def save_sparse_model(
         model.save_pretrained(scratch)
         tokenizer.save_pretrained(scratch)
         document = MLMTransformer(scratch, max_seq_length=tokenizer.model_max_length)
-        query = SparseStaticEmbedding(tokenizer=tokenizer, weight=query_weights.detach().clone(), frozen=True)
         pooling = SpladePooling(pooling_strategy="max", activation_function=activation.name)
-        router = Router.for_query_document(query_modules=[query], document_modules=[document, pooling])
-        SparseEncoder(modules=[router], similarity_fn_name="dot", device="cpu").save(str(folder))
+        modules: list[Any] = [document, pooling]
+        if query_weights is not None:
+            query = SparseStaticEmbedding(tokenizer=tokenizer, weight=query_weights.detach().clone(), frozen=True)
+            modules = [Router.for_query_document(query_modules=[query], document_modules=modules)]
+        SparseEncoder(modules=modules, similarity_fn_name="dot", device="cpu").save(str(folder))
 
 
 def save_morpheme_model(folder: Path, document: MorphemeDocument, query_weights: torch.Tensor) -> None:

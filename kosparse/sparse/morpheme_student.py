@@ -17,7 +17,7 @@ from kosparse.sparse.matches import match_units
 from kosparse.sparse.morpheme_head import MorphemeHead, with_prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.states import EncoderStates
-from kosparse.sparse.student import ENCODED, MARGIN, REGULARIZED, Margins, Scored, Terms, presence
+from kosparse.sparse.student import ENCODED, MARGIN, REGULARIZED, Margins, Scored, Terms, presence, weighed
 from kosparse.sparse.wishes import Wishes
 
 _CHECKED = 256
@@ -86,15 +86,20 @@ class MorphemeStudent:
         return self.wishes.hinge(self.activation(self._logits(terms)), terms, wanting, MARGIN)
 
     @torch.no_grad()
-    def vectors(self) -> tuple[csr_matrix, Tensor]:
+    def vectors(self) -> csr_matrix:
         """See ``Student.vectors``."""
         every, starts = np.arange(self.units), range(0, len(self.peak), ENCODED)
         blocks = [csr_matrix(self.activation(self._logits(every, slice(at, at + ENCODED))).numpy()) for at in starts]
-        return csr_matrix(vstack(blocks)), self.query.detach().relu()
+        return csr_matrix(vstack(blocks))
+
+    @torch.no_grad()
+    def weigh(self, queries: Sequence[Terms]) -> Tensor:
+        """See ``Student.weigh``."""
+        return weighed(queries, self.query)
 
     def count_active(self) -> None:
         """Of all passages, over all dimensions."""
-        self.active = torch.from_numpy(self.vectors()[0].getnnz(axis=1).astype(np.int64))
+        self.active = torch.from_numpy(self.vectors().getnnz(axis=1).astype(np.int64))
 
     @torch.no_grad()
     def margins(self) -> Margins:
@@ -152,6 +157,11 @@ class MorphemeNetwork:
 
     def __init__(self, document: MorphemeDocument, pieces: Sequence[Sequence[int]], saturation: Tensor) -> None:
         self.document, self.pieces, self.saturation = document, pieces, saturation.half()
+
+    @property
+    def terms(self) -> int:
+        """Units."""
+        return self.saturation.shape[1]
 
     def __len__(self) -> int:
         """Number of passages."""

@@ -32,8 +32,8 @@ def ranking_losses(config: TrainSparseConfig, logits: Tensor, batch: Batch, batc
     return found
 
 
-def sparsity(config: TrainSparseConfig, scored: Scored, batch: Batch, batches: Batches) -> Tensor:
-    """The price for density: FLOPS of what a step has scored, a scalar >= 0.
+def prices(config: TrainSparseConfig, scored: Scored, batch: Batch, batches: Batches) -> dict[str, Tensor]:
+    """What density costs, by name: FLOPS of the passages and, where the encoder has made them, of the queries.
 
     Args:
         config: Settings.
@@ -46,7 +46,8 @@ def sparsity(config: TrainSparseConfig, scored: Scored, batch: Batch, batches: B
         active = (weights > 0).sum(1) if scored.active is None else scored.active
         weights = l0_masked(weights, active, config.flops_l0_mask)
     penalty = flops_apart(weights, batches.own_columns(batch)) if config.flops_apart else flops(weights)
-    return penalty * scored.share
+    found = {"flops": penalty * scored.share}
+    return found if scored.queries is None else {**found, "query_flops": flops(scored.queries)}
 
 
 def total(config: TrainSparseConfig, parts: dict[str, Tensor]) -> Tensor:
@@ -56,6 +57,7 @@ def total(config: TrainSparseConfig, parts: dict[str, Tensor]) -> Tensor:
         "margin_mse": config.margin_mse_weight,
         "info_nce": config.info_nce_weight,
         "flops": config.flops_weight,
+        "query_flops": config.query_flops_weight,
         "dictionary": config.dictionary_weight,
     }
     first, *others = [weights[name] * part for name, part in parts.items()]

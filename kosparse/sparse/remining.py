@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from kosparse.evaluation.ranking import best, blocks
 from kosparse.progress import track
-from kosparse.sparse.student import Student, Terms, presence
+from kosparse.sparse.student import Asked, Student
 from kosparse.sparse.training_set import TrainingSet
 
 _DEPTH, _KEPT = 50, 8
@@ -18,7 +16,7 @@ _MOST_SHARE = 0.95
 
 
 def own_negatives(
-    student: Student, data: TrainingSet, units: Sequence[Terms], rows: Sequence[int]
+    student: Student, data: TrainingSet, asked: Sequence[Asked], rows: Sequence[int]
 ) -> dict[int, list[int]]:
     """Passages the student ranks high for a query although the teacher thinks less of them, hardest first.
 
@@ -30,19 +28,18 @@ def own_negatives(
     Args:
         student: As it is now.
         data: Queries, passages and teacher scores.
-        units: The distinct units of each query of ``data``.
+        asked: What the student reads of each query of ``data``.
         rows: Positions of the queries that are learnt from.
 
     Returns:
         Positions of passages by query; a query without a negative is not there.
     """
-    weights, query = student.vectors()
+    weights = student.vectors()
     places = {passage.id: place for place, passage in enumerate(data.passages)}
-    everything = np.arange(weights.shape[1])
     found: dict[int, list[int]] = {}
     for block in track(list(blocks(len(rows), len(data.passages))), "mining negatives", unit="blocks"):
-        asked = presence([units[row] for row in rows[block]], everything) * query
-        for row, scores in zip(rows[block], (weights @ asked.T.numpy()).T, strict=True):
+        queries = student.weigh([asked[row] for row in rows[block]])
+        for row, scores in zip(rows[block], (weights @ queries.T.numpy()).T, strict=True):
             own = places[data.queries[row].passage_id]
             hard = _doubted(data, row, own, [int(passage) for passage in best(scores, _DEPTH, above=0.0)])
             if hard:

@@ -16,6 +16,9 @@ from kosparse.config import TrainSparseConfig
 
 Terms = NDArray[np.int64]
 """Distinct dimensions, ascending."""
+Asked = NDArray[np.int64]
+"""What a student reads of a query: its terms where these have weights of their own, else its place among the queries;
+empty where no unit of the query is known."""
 REGULARIZED = 256
 """Dimensions drawn per step to estimate the FLOPS of all."""
 SAMPLED = 600
@@ -56,6 +59,8 @@ class Scored:
     active: Tensor | None = None
     """Active dimensions of each passage when they were counted last, int64, shape [passages]; None where ``weights``
     hold all dimensions."""
+    queries: Tensor | None = None
+    """Weights of the queries that went through the encoder, shape [queries, dimensions]; None where none did."""
 
 
 class Student(Protocol):
@@ -65,7 +70,7 @@ class Student(Protocol):
         """Parameter groups for the optimizer, each with its learning rate."""
         ...
 
-    def scores(self, queries: Sequence[Terms], passages: Sequence[int]) -> Scored:
+    def scores(self, queries: Sequence[Asked], passages: Sequence[int]) -> Scored:
         """Scores of queries against passages, and the weights that sparsity is asked of."""
         ...
 
@@ -77,8 +82,12 @@ class Student(Protocol):
         """Penalty for verified translations that are not active."""
         ...
 
-    def vectors(self) -> tuple[csr_matrix, Tensor]:
-        """Weights as they are now: of all passages, shape [passages, terms], and of the query side, shape [terms]."""
+    def vectors(self) -> csr_matrix:
+        """Weights of all passages as they are now: shape [passages, terms]."""
+        ...
+
+    def weigh(self, queries: Sequence[Asked]) -> Tensor:
+        """Weights of some queries as they are now: shape [queries, terms]."""
         ...
 
     def margins(self) -> Margins:
@@ -104,6 +113,16 @@ class Student(Protocol):
     def share_gradients(self) -> None:
         """Give every process of a distributed training the gradients of the whole batch."""
         ...
+
+
+def weighed(queries: Sequence[Terms], weights: Tensor) -> Tensor:
+    """The weight of each term that a query holds, 0 of all others: shape [queries, terms].
+
+    Args:
+        queries: The distinct terms of each.
+        weights: Of every term, those below 0 count as 0: shape [terms].
+    """
+    return presence(queries, np.arange(len(weights))) * torch.relu(weights)
 
 
 def presence(queries: Sequence[Terms], terms: Terms) -> Tensor:

@@ -29,11 +29,12 @@ from kosparse.sparse.checkpoints import Checkpoints
 from kosparse.sparse.curves import Curves
 from kosparse.sparse.full_student import out_of_memory
 from kosparse.sparse.losses import kl_divergence
-from kosparse.sparse.objective import ranking_losses, sparsity, total
+from kosparse.sparse.objective import prices, ranking_losses, total
 from kosparse.sparse.optimizer import open_optimizer
 from kosparse.sparse.remining import own_negatives
-from kosparse.sparse.student import Scored, Student, Terms
+from kosparse.sparse.student import Asked, Scored, Student
 from kosparse.sparse.training_set import TrainingSet
+from kosparse.sparse.validation import ndcg_of_one
 
 _VALIDATIONS = 6
 _HOLD_EVERY = 20
@@ -61,7 +62,7 @@ class Trainer:
         config: Settings.
         data: Queries, passages and teacher scores.
         student: What learns. It is changed in place and left in its best state.
-        units: The distinct units of each query.
+        asked: What the student reads of each query.
         checkpoints: Where the training is kept while it runs, and found again.
         curves: Where what it is doing can be seen; in the progress line alone by default.
 
@@ -74,12 +75,12 @@ class Trainer:
         config: TrainSparseConfig,
         data: TrainingSet,
         student: Student,
-        units: Sequence[Terms],
+        asked: Sequence[Asked],
         checkpoints: Checkpoints | None = None,
         curves: Curves | None = None,
     ) -> None:
-        self.config, self.data, self.student, self.units = config, data, student, units
-        self.batches, self.checkpoints = Batches(config, data, units), checkpoints
+        self.config, self.data, self.student, self.asked = config, data, student, asked
+        self.batches, self.checkpoints = Batches(config, data, asked), checkpoints
         self.curves = curves or Curves(config.curve_seconds)
         groups = student.groups(config)
         self.parameters = [parameter for group in groups for parameter in group["params"]]
@@ -156,7 +157,7 @@ class Trainer:
         each = -(-self.config.max_steps // self.config.rounds)
         if self.config.rounds > 1 and self.result.steps % each == 0 and self.result.steps < self.config.max_steps:
             self.active.hold(self.student)
-            self.batches.negatives = own_negatives(self.student, self.data, self.units, self.batches.learnt)
+            self.batches.negatives = own_negatives(self.student, self.data, self.asked, self.batches.learnt)
             note(f"hard negatives of {len(self.batches.negatives)} queries were mined by the model's own ranking")
 
     def _show(self, parts: dict[str, float], examples: int) -> None:
@@ -189,12 +190,12 @@ class Trainer:
     def _loss(self, batch: Batch) -> dict[str, Tensor]:
         scored = self._scores(batch)
         parts = ranking_losses(self.config, self.scale * scored.scores, batch, self.batches)
-        price = sparsity(self.config, scored, batch, self.batches)
-        parts |= {"flops": price, "dictionary": self.student.dictionary(batch.passages)}
+        parts |= prices(self.config, scored, batch, self.batches)
+        parts["dictionary"] = self.student.dictionary(batch.passages)
         return {"loss": total(self.config, parts), **parts}
 
     def _scores(self, batch: Batch) -> Scored:
-        return self.student.scores([self.units[query] for query in batch.queries], batch.passages)
+        return self.student.scores([self.asked[query] for query in batch.queries], batch.passages)
 
     def _check(self, parts: dict[str, float], batch: Batch) -> None:
         """Stop where going on would only spoil what was learnt."""
@@ -234,7 +235,7 @@ class Trainer:
         active = self.active.hold(self.student)
         scores, held_out = self._held_out_scores(), self.batches.held_out
         kl = float(kl_divergence(self.scale * scores, self.batches.target(held_out)))
-        ndcg = round(_ndcg(scores, self.batches.own_columns(held_out)), 4)
+        ndcg = round(ndcg_of_one(scores, self.batches.own_columns(held_out)), 4)
         row = {"step": self.result.steps, "seconds": round(self.result.seconds, 1), "validation_kl": round(kl, 4)}
         self.result.history.append({**row, "validation_ndcg@10": ndcg, "active_terms": round(active, 1), **parts})
         return 1 - ndcg if self.batches.validates_on_real else kl
@@ -294,10 +295,3 @@ class Trainer:
         torch.set_rng_state(state["torch"])
         note(f"training goes on from step {self.result.steps}")
         return True
-
-
-def _ndcg(scores: Tensor, own: Tensor) -> float:
-    """Mean nDCG@10 when exactly one passage is right: ``1 / log2(1 + rank)``, ties at their middle rank."""
-    mine = scores.gather(1, own[:, None])
-    rank = (scores > mine).sum(1) + ((scores == mine).sum(1) - 1) / 2 + 1
-    return float(torch.where(rank <= 10, 1 / torch.log2(1 + rank), 0.0).mean())

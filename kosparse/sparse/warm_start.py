@@ -30,6 +30,9 @@ _SIDES = {
     "pieces": ("document_0_MLMTransformer", "query_0_SparseStaticEmbedding"),
 }
 """Units -> folders of the document and of the query side in a model of ``train_sparse``."""
+_SYMMETRIC = "1_SpladePooling"
+_SHELL = (_SYMMETRIC, "modules.json", "config_sentence_transformers.json", "README.md")
+"""What lies beside the encoder in a model whose queries go through it too."""
 _ENCODER = "encoder"
 _QUERY = "query.safetensors"
 
@@ -59,12 +62,13 @@ def trained_backbone(
             where="prepare_backbone.units",
             fix=f"Set prepare_backbone.units={found}, or start from another model.",
         )
-    document, query = (model.path / side for side in _SIDES[found])
-    shutil.copytree(document, folder)
+    document, query = _sides(model, found)
+    shutil.copytree(document, folder, ignore=shutil.ignore_patterns(*_SHELL))
     if (folder / _ENCODER).is_dir():
         shutil.copytree(folder / _ENCODER, folder, dirs_exist_ok=True)
         shutil.rmtree(folder / _ENCODER)
-    shutil.copyfile(query / "model.safetensors", folder / _QUERY)
+    if query is not None:
+        shutil.copyfile(query / "model.safetensors", folder / _QUERY)
     longest = int(read_json(folder / "tokenizer_config.json")["model_max_length"])
     activation = saved_activation(model.path).name
     described = {"source": model.name, "units": units, "max_length": longest, "activation": activation}
@@ -77,7 +81,8 @@ def trained_backbone(
 
 
 def learnt_query_weights(backbone: Path) -> Tensor | None:
-    """The query weights of the model that a backbone was taken from, shape [units]; None for a fresh backbone."""
+    """The query weights of the model that a backbone was taken from, shape [units]; None where there are none: a fresh
+    backbone, or a model whose queries go through its encoder."""
     path = backbone / _QUERY
     return load_file(path)["weight"] if path.is_file() else None
 
@@ -88,8 +93,9 @@ def check_activation(backbone: Path, asked: ActivationName) -> None:
     Raises:
         ConfigError: The backbone was taken from a model that was trained with another one than is asked for.
     """
-    learnt = read_json(backbone / "backbone.json").get("activation", "log1p_relu")
-    if learnt_query_weights(backbone) is not None and learnt != asked:
+    described = read_json(backbone / "backbone.json")
+    learnt = described.get("activation", "log1p_relu")
+    if ("activation" in described or learnt_query_weights(backbone) is not None) and learnt != asked:
         raise ConfigError(
             f"the model to start from was trained with the activation {learnt}, {asked} is asked for",
             where="train_sparse.activation",
@@ -101,6 +107,8 @@ def _units_of(model: Location) -> str:
     for units, sides in _SIDES.items():
         if all((model.path / side).is_dir() for side in sides):
             return units
+    if (model.path / _SYMMETRIC).is_dir():
+        return "pieces"
     raise InputError(
         "this is no model that training can go on from",
         where=model.name,
@@ -108,13 +116,18 @@ def _units_of(model: Location) -> str:
     )
 
 
+def _sides(model: Location, units: str) -> tuple[Path, Path | None]:
+    """Folders of the document and of the query side; None where queries go through the document side."""
+    document, query = (model.path / side for side in _SIDES[units])
+    return (document, query) if document.is_dir() else (model.path, None)
+
+
 def _checked(folder: Path) -> dict[str, float]:
     """``terms`` and ``parameters`` of a backbone whose parts belong together."""
     network, tokenizer, _ = load_backbone(folder)
     terms = len(load_head(folder)[1].units.names) if _is_morphemes(folder) else len(tokenizer)
     weights = learnt_query_weights(folder)
-    assert weights is not None
-    if len(weights) != terms:
+    if weights is not None and len(weights) != terms:
         raise InputError(
             f"the documents have {terms:,} dimensions, the queries {len(weights):,}",
             where=str(folder),

@@ -18,6 +18,7 @@ from kosparse.sparse.model import load_sparse_model
 from kosparse.sparse.training import Trainer
 from tests.fakes.tiny_training import tiny_training_set, write_tiny_backbone
 
+SYMMETRIC = {"query_encoder": "network", "batch_size": 1}  # the second process reads no query
 CURVE = ("loss", "kl", "info_nce", "flops", "validation_kl", "validation_ndcg@10", "active_terms")
 
 
@@ -78,9 +79,9 @@ def run_two(tiny, folder, way="all", dies=False, **settings):
 
 @pytest.mark.parametrize(
     "tiny,settings",
-    [("pieces", {}), ("pieces", {"info_nce_weight": 1.0, "kl_weight": 0.0}), ("morphemes", {})],
+    [("pieces", {}), ("pieces", {"info_nce_weight": 1.0, "kl_weight": 0.0}), ("morphemes", {}), ("pieces", SYMMETRIC)],
     indirect=["tiny"],
-    ids=["pieces", "info_nce", "morphemes"],
+    ids=["pieces", "info_nce", "morphemes", "symmetric"],
 )
 def test_two_processes_have_the_loss_curve_of_one(tiny, settings, tmp_path):
     alone = train(tiny, tmp_path / "alone", **settings)

@@ -9,9 +9,9 @@ from kosparse.config import TrainSparseConfig
 from kosparse.errors import ConfigError
 from kosparse.records import NegativeDoc, Passage, TrainingQuery
 from kosparse.sparse.batches import Batch, Batches
-from kosparse.sparse.objective import ranking_losses, sparsity, total
+from kosparse.sparse.objective import prices, ranking_losses, total
 from kosparse.sparse.remining import own_negatives
-from kosparse.sparse.student import Scored
+from kosparse.sparse.student import Scored, weighed
 from kosparse.sparse.teacher import TeacherScores
 from kosparse.sparse.training_set import TrainingSet
 
@@ -93,7 +93,8 @@ def price(active=None, share=1.0, **settings):
     weights = torch.tensor([[3.0], [0.0], [1.0], [0.0], [2.0]])
     made = batches(**settings)
     scored = Scored(torch.zeros(2, 5), weights, share, active)
-    return float(sparsity(made.config, scored, Batch([0, 1], range(5), [(), ()]), made))
+    (found,) = prices(made.config, scored, Batch([0, 1], range(5), [(), ()]), made).values()
+    return float(found)
 
 
 def test_the_price_of_density_is_flops_masked_and_taken_apart_where_asked():
@@ -104,6 +105,15 @@ def test_the_price_of_density_is_flops_masked_and_taken_apart_where_asked():
     counted = torch.tensor([9, 9, 2, 9, 1])
     assert price(counted, flops_l0_mask=2) == pytest.approx((3 / 5) ** 2)
     assert price(counted, flops_l0_mask=1, flops_apart=True) == pytest.approx(2**2 / 2)
+
+
+def test_queries_that_the_encoder_has_made_have_a_price_of_their_own():
+    made, queries = batches(), torch.tensor([[2.0, 0.0], [0.0, 4.0]])
+    scored = Scored(torch.zeros(2, 5), torch.ones(5, 2), queries=queries)
+    found = prices(made.config, scored, Batch([0, 1], range(5), [(), ()]), made)
+    assert {name: float(value) for name, value in found.items()} == {"flops": 2.0, "query_flops": 1.0 + 4.0}
+    config = TrainSparseConfig(flops_weight=0.5, query_flops_weight=0.1)
+    assert float(total(config, found)) == pytest.approx(0.5 * 2 + 0.1 * 5)
 
 
 def test_a_student_that_agrees_with_the_teacher_has_its_margins_at_any_temperature():
@@ -118,7 +128,10 @@ class Ranked:
 
     def vectors(self):
         weights = csr_matrix(np.array([[0.1, 9.0, 2.0, 3.0, 0.0], [0.0, 0.0, 1.0, 5.0, 4.0]], dtype=np.float32).T)
-        return weights, torch.tensor([1.0, 2.0])
+        return weights
+
+    def weigh(self, queries):
+        return weighed(queries, torch.tensor([1.0, 2.0]))
 
 
 def test_what_the_model_ranks_high_and_the_teacher_does_not_is_a_negative():
