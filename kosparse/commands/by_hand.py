@@ -53,7 +53,8 @@ def run_step(name: str, arguments: Sequence[str]) -> None:
 def add_options(parser: argparse.ArgumentParser, step: Step) -> argparse.ArgumentParser:
     """Give a parser the options of a step."""
     parser.description = (sys.modules[step.function.__module__].__doc__ or "").split("\n", 1)[0]
-    parser.epilog = f"settings (--set key=value):\n{_settings_help(step.config_type)}\n\n{EXIT_STATUS}"
+    settings = f"{korean.say('settings (--set key=value):')}\n{_settings_help(step.config_type)}"
+    parser.epilog = f"{settings}\n\n{korean.say(EXIT_STATUS)}"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     for param in step.params:
         parser.add_argument(f"--{param}", default="", help="text")
@@ -132,7 +133,7 @@ def _settings_help(kind: Any) -> str:
     lines = []
     for setting in settings_of(kind):
         lines.append(f"  {setting.name} = {setting.default!r}")
-        lines += [f"      {setting.about}"] if setting.about else []
+        lines += [f"      {korean.say(setting.about)}"] if setting.about else []
     return "\n".join(lines)
 
 
@@ -150,13 +151,26 @@ def _is_done(step: Step, options: Mapping[str, str], record: Path, made_from: st
 
 
 def _fingerprint(step: Step, config: Mapping[str, Any], options: Mapping[str, str]) -> str:
-    """Hash of the step, its settings and the content of its inputs; an address elsewhere counts by its name."""
+    """Hash of the step, its settings and the content of its inputs and of files that settings name.
+
+    An address elsewhere counts by its name.
+    """
     hashed = hashlib.sha256(step.name.encode())
     settings = {**step.config_type.defaults(), **config}
     hashed.update(json.dumps(settings, sort_keys=True, default=str).encode())
-    for name in (*step.params, *step.inputs):
-        hashed.update(f"\0{name}\0{options[name]}\0".encode())
-        path = Path(options[name])
-        if options[name] and (path.is_dir() or path.is_file()):  # whoever opened a pipe would wait for ever
-            hashed.update((folder_hash(path) if path.is_dir() else file_hash(path)).encode())
+    named = {name: value for name, value in settings.items() if isinstance(value, str)}
+    for name, value in {**named, **{name: options[name] for name in (*step.params, *step.inputs)}}.items():
+        hashed.update(f"\0{name}\0{value}\0".encode())
+        hashed.update(_content_hash(value).encode())
     return hashed.hexdigest()
+
+
+def _content_hash(address: str) -> str:
+    """Of a file or folder on this machine; empty for anything else."""
+    path = Path(address)
+    try:
+        if not address or not (path.is_dir() or path.is_file()):  # whoever opened a pipe would wait for ever
+            return ""
+    except OSError:  # too long for a path: a text
+        return ""
+    return folder_hash(path) if path.is_dir() else file_hash(path)

@@ -1,6 +1,7 @@
 import argparse
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from kosparse import cli, korean
 from kosparse.commands.by_hand import add_options
 from kosparse.commands.parser import parser
 from kosparse.config import StepConfig
+from kosparse.config.describe import settings_of
 from kosparse.errors import ConfigError, InputError
 from kosparse.steps import STEPS, compute_idf, ingest_corpus
 
@@ -24,13 +26,19 @@ def _texts():
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.JoinedStr):
-                    parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
-                    found.add("".join(map(str, parts)))
+                    found.add(_text(node))
                 elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    found.add(node.value)
+                    found |= {node.value, node.value.split("\n", 1)[0], " ".join(node.value.split())}
                 elif isinstance(node, ast.BinOp) and isinstance(node.left, ast.Constant):
                     found.add(f"{node.left.value}{{}}")
     return found
+
+
+def _text(node):
+    """What a string says, ``{}`` where a value stands; None where it is put together elsewhere."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def _helps(parser):
@@ -93,6 +101,58 @@ def test_what_pydantic_says_of_a_setting_is_korean_too(monkeypatch, key, value):
     assert told.startswith(f"train_sparse의 {key}: ") and told.endswith(f"(받은 값 {value!r})")
     said = told.removeprefix(f"train_sparse의 {key}: ").removesuffix(f" (받은 값 {value!r})")
     assert "should" not in said and (re.search("[가-힣]", said) or said == "one is enough")
+
+
+ERRORS = {"KosparseError", "InputError", "ConfigError", "ServiceError", "ResourceError"}
+
+
+def _told_errors():
+    """Every text of an error and of what to do about it, as far as it stands where it is raised."""
+    for folder in ("kosparse", "pipelines"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS:
+                    given = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "fix")]
+                    yield from filter(None, map(_text, given))
+
+
+def test_every_error_is_told_in_korean():
+    told = set(_told_errors())
+    assert len(told) > 500
+    assert sorted(told - set(korean.catalogue()) - SAYS_ITSELF) == []
+
+
+SAYS_ITSELF = {"{}", "{}: {}", "{} {}; its log ends with:\n{}"}
+"""Texts that hold nothing but values, each translated by itself."""
+
+
+def test_every_korean_text_takes_the_values_of_the_english_one():
+    for english, told in korean.catalogue().items():
+        count = english.count("{}")
+        assert told.format(*(f"<{n}>" for n in range(count))), english
+        assert all(f"{{{n}}}" in told for n in range(count)), english
+        assert english in HAS_NO_HANGUL or re.search("[가-힣]", told), english
+
+
+def test_no_text_is_taken_for_another():
+    for english, told in korean.catalogue().items():
+        filled, values = english, [f"<{n}>" for n in range(english.count("{}"))]
+        for value in values:
+            filled = filled.replace("{}", value, 1)
+        assert korean.translate(filled) == told.format(*values)
+
+
+HAS_NO_HANGUL = {"Value error, {}"}
+
+
+def test_every_step_and_setting_is_explained_in_korean(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    for name in STEPS:
+        step = import_module(f"kosparse.steps.{name}").run
+        parser = korean.translate_help(add_options(argparse.ArgumentParser(), step))
+        assert re.search("[가-힣]", parser.description), name
+        assert [s.about for s in settings_of(step.config_type) if not re.search("[가-힣]", korean.say(s.about))] == []
+        assert "끝날 때의 상태" in parser.epilog
 
 
 def test_every_command_and_option_is_explained_in_korean():

@@ -6,9 +6,10 @@ from importlib import import_module
 import pytest
 
 from kosparse import cli
+from kosparse.commands import by_hand as commands_by_hand
 from kosparse.config import CheckPrerequisitesConfig, GenerateQueriesConfig, IngestCorpusConfig
 from kosparse.config.describe import settings_of
-from kosparse.steps import STEPS
+from kosparse.steps import STEPS, build_training_set
 from kosparse.steps.ingest_corpus import run
 
 TEXT = "셀을 보호하려면 먼저 시트를 보호해야 합니다."
@@ -67,6 +68,21 @@ def test_a_resumed_step_runs_again_only_when_something_changed(by_hand):
     by_hand.corpus.write_text(json.dumps({"_id": "b", "text": TEXT}), encoding="utf-8")
     by_hand("--resume", "--set", "max_documents=3")
     assert started() == 3
+
+
+def test_what_lies_in_a_file_that_a_setting_names_counts_too(tmp_path):
+    scores = tmp_path / "scores.jsonl"
+    scores.write_text("a", encoding="utf-8")
+    step = build_training_set.run
+    options = dict.fromkeys((*step.params, *step.inputs), "")
+
+    def made_from():
+        return commands_by_hand._fingerprint(step, {"teacher_scores": str(scores)}, options)
+
+    first = made_from()
+    assert made_from() == first
+    scores.write_text("b", encoding="utf-8")
+    assert made_from() != first
 
 
 def test_an_output_that_is_gone_is_made_again(by_hand, tmp_path):

@@ -1,6 +1,7 @@
-"""Korean for people whose ``LANG`` is Korean: help and the most frequent errors. What is not known stays English.
+"""Korean for people whose ``LANG`` is Korean: help, settings and errors. What is not known stays English.
 
-``korean.yaml`` maps the English text, ``{}`` where values stand, to the Korean one, ``{0}`` for the first value.
+The YAML files beside this one map the English text, ``{}`` where values stand, to the Korean one, ``{0}`` for the first
+value.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from kosparse.errors import KosparseError
 
-_CATALOGUE = Path(__file__).with_name("korean.yaml")
+_CATALOGUES = ("errors", "help", "settings")
 
 
 def wanted() -> bool:
@@ -42,6 +43,8 @@ def translate(text: str) -> str:
     >>> translate("there is no corpus.jsonl"), translate("cannot read: Permission denied")
     ('there is no corpus.jsonl', '읽을 수 없습니다: Permission denied')
     """
+    if text in (known := catalogue()):
+        return known[text].format()
     for pattern, korean in _patterns():
         if match := pattern.fullmatch(text):
             return korean.format(*map(translate, match.groups()))
@@ -55,17 +58,23 @@ def translate_help(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
+@cache
 def catalogue() -> dict[str, str]:
     """English to Korean."""
     import yaml
 
-    found: dict[str, str] = yaml.safe_load(_CATALOGUE.read_text(encoding="utf-8"))
+    found: dict[str, str] = {}
+    for name in _CATALOGUES:
+        text = Path(__file__).with_name(f"{name}.yaml").read_text(encoding="utf-8")
+        found |= yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the one in C where there is one
     return found
 
 
 @cache
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
-    return [(_pattern(english), korean) for english, korean in catalogue().items()]
+    """Of the texts with values; the more of a text is fixed, the earlier it is tried."""
+    texts = sorted((text for text in catalogue() if "{}" in text), key=lambda text: -len(text.replace("{}", "")))
+    return [(_pattern(english), catalogue()[english]) for english in texts]
 
 
 def _pattern(english: str) -> re.Pattern[str]:
@@ -74,6 +83,7 @@ def _pattern(english: str) -> re.Pattern[str]:
 
 def _walk(parser: argparse.ArgumentParser) -> None:
     parser.description = translate(parser.description) if parser.description else None
+    parser.epilog = translate(parser.epilog) if parser.epilog else None
     for group in parser._action_groups:
         group.title = translate(group.title) if group.title else None
     for action in parser._actions:
