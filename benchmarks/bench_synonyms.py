@@ -37,6 +37,7 @@ from kosparse.synonyms.curated import LabelledPair, read_labelled
 from kosparse.synonyms.enhance import enhance_dictionary, summarise
 from kosparse.synonyms.mine import mine_synonyms, sources_of
 from kosparse.synonyms.neighbours import centred, hubness, mutual_neighbours
+from kosparse.synonyms.questions import said_yes
 from kosparse.synonyms.terms import pair_key
 from kosparse.synonyms.verifier import Verifier, draw_labelled
 from kosparse.synonyms.verify import verify_synonyms_with_llm
@@ -137,7 +138,7 @@ def verification(
     alone = _judged(few, None, embedder, seconds)
     yield _verified("asked, evidence alone", answered, [alone[i] for i in asked])
     yield _verified("asked, with language model", answered, [verdicts[i] for i in asked])
-    total = np.array([sum(verdicts[i].log_odds.values()) for i in asked])
+    total = np.array([said_yes(verdicts[i].log_odds) for i in asked])
     yield _quality("asked, its answers alone", answered, 1 / (1 + np.exp(-total)))
 
 
@@ -246,7 +247,7 @@ def dictionaries(
             entries, _ = enhance_dictionary(mined, verdicts, [], _THRESHOLD)
             kept = {pair_key(entry.ko, entry.en) for entry in entries}
             growth = summarise(mined, entries, _THRESHOLD)["growth"]
-            also = f"{growth} x the initial, {2 * report['asked']} calls, {took:.0f} s"
+            also = f"{growth} x the initial, {report['asked']} pairs asked, {took:.0f} s"
             yield _dictionary(
                 f"{case}: {strategy}", [c for c in seen if pair_key(c.ko, c.en) in kept], seen, labels, also
             )

@@ -33,7 +33,7 @@ class MineSynonymsConfig(StepConfig):
 class VerifySynonymsConfig(LlmStepConfig):
     """``verify_synonyms``."""
 
-    prompts_used: ClassVar[tuple[str, ...]] = ("verify_synonym",)
+    prompts_used: ClassVar[tuple[str, ...]] = ("verify_synonym", "translate_term", "choose_synonym")
 
     strategy: Literal["high", "balanced", "low"] = "balanced"
     """``low`` asks no language model, ``balanced`` about the unsure candidates, ``high`` about all."""
@@ -56,7 +56,7 @@ class VerifySynonymsConfig(LlmStepConfig):
 class DiscoverSynonymsConfig(LlmStepConfig):
     """``discover_synonyms``."""
 
-    prompts_used: ClassVar[tuple[str, ...]] = ("discover_synonyms", "verify_synonym")
+    prompts_used: ClassVar[tuple[str, ...]] = ("discover_synonyms", *VerifySynonymsConfig.prompts_used)
 
     max_terms: int = Field(default=8, ge=0)
     """Accepted pairs whose terms the model is asked for more synonyms of; 0 asks for none."""

@@ -33,8 +33,8 @@ from kosparse.llm.accounting import Prices
 CHARACTERS_PER_TOKEN = 1.5
 """Korean prompts under the Qwen2.5 tokenizer: 1.4 to 1.7."""
 _QUERY_CHARACTERS, _TERM_CHARACTERS = 20, 6
-_LANGUAGES = 2
-"""Every pair of terms is asked about in Korean and in English."""
+_ASKED_OF_PAIR = (("verify_synonym", 2), ("translate_term", 2), ("choose_synonym", 4))
+"""Questions about a pair of terms at most, in both languages: is it the same, its own terms, and which it prefers."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,17 @@ def estimate(collection: Collection, settings: Mapping[str, Mapping[str, Any]]) 
     judged_shown = min(collection.passage_characters, pairs.excerpt_characters)
     negative_shown = min(collection.passage_characters, negatives.excerpt_characters)
     terms = 2 * _TERM_CHARACTERS
-    verified = 0 if verify.strategy == "low" else _LANGUAGES * (verify.max_candidates + verify.labelled_pairs)
-    proposed = discover.max_terms * discover.per_term * 2 * _LANGUAGES
+    verified = 0 if verify.strategy == "low" else verify.max_candidates + verify.labelled_pairs
+    proposed = discover.max_terms * discover.per_term * 2
     return [
-        _row("verify_synonyms", verify, [(verified, "verify_synonym", terms)]),
+        _row("verify_synonyms", verify, [(each * verified, name, terms) for name, each in _ASKED_OF_PAIR]),
         _row(
             "discover_synonyms",
             discover,
-            [(discover.max_terms, "discover_synonyms", terms), (proposed, "verify_synonym", terms)],
+            [
+                (discover.max_terms, "discover_synonyms", terms),
+                *((each * proposed, name, terms) for name, each in _ASKED_OF_PAIR),
+            ],
         ),
         _row("generate_queries", queries, [(asked * per_passage, "generate_queries", shown)]),
         _row("augment_queries", augment, [(answered, "augment_query", _QUERY_CHARACTERS)]),

@@ -23,6 +23,8 @@ from kosparse.synonyms.features import FEATURES, feature_matrix
 from kosparse.synonyms.relations import relation_of
 from kosparse.synonyms.terms import korean_key
 
+_EVIDENCE = ["features", "llm", "choice"]
+"""Of the combiner: logit by features, log-odds of a yes in both languages, log-odds against the model's own terms."""
 _MIN_ASKED = 24
 """Fewer labelled pairs answered than this cannot calibrate the model's answers."""
 _MIN_CONTROLS = 8
@@ -127,7 +129,7 @@ class Verifier:
             "audit": self._audit,
             "coefficients": {
                 "features": self._base.coefficients(FEATURES),
-                **({"with_llm": self._combiner.coefficients(["features", "llm"])} if self._combiner else {}),
+                **({"with_llm": self._combiner.coefficients(_EVIDENCE)} if self._combiner else {}),
             },
             "fitted": fitted.model_dump(mode="json"),
         }
@@ -195,7 +197,7 @@ class Verifier:
 
     def _check_controls(self, odds: dict[int, dict[str, float]]) -> None:
         """Stop when the model cannot tell known-true from known-false pairs, however it answers."""
-        total = {i: sum(answer.values()) for i, answer in odds.items()}
+        total = {i: questions.said_yes(answer) for i, answer in odds.items()}
         true = np.array([total[i] for i in total if self._labels[i]])
         false = np.array([total[i] for i in total if self._labelled[i].kind == "random"])
         area, yes = auroc(true, false), float((false > 0).mean()) if len(false) else None
@@ -264,8 +266,9 @@ def _lot(candidate: SynonymCandidate) -> str:
 
 
 def _stack(base: Floats, odds: Sequence[dict[str, float]]) -> Floats:
-    """Evidence of the combiner: logit by features, and log-odds summed over both languages: [n, 2]."""
-    return np.column_stack([logit(base), [sum(answer.values()) for answer in odds]])
+    """``_EVIDENCE`` of each pair: [n, 3]."""
+    yes, choice = ([part(answer) for answer in odds] for part in (questions.said_yes, questions.preferred))
+    return np.column_stack([logit(base), yes, choice])
 
 
 def _verdict(candidate: SynonymCandidate, p: float, odds: dict[str, float] | None, made_by: Any) -> Verdict:

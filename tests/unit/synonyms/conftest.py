@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 
 import numpy as np
 import pytest
@@ -37,13 +38,24 @@ def labels(yes: float, language: str) -> Completion:
     return Completion(text=positive if yes > 0.5 else negative, first_token_logprobs=logprobs)
 
 
-def judge(probability):
-    """A FakeChatModel whose answer to a verification is ``probability(ko, en)``."""
+def judge(probability, terms=()):
+    """A FakeChatModel whose answer to a verification is ``probability(ko, en)``.
+
+    It calls terms in the other language what ``terms`` says, and nothing else; of two it prefers the more probable.
+    """
+    own = dict(terms)
 
     def answer(request):
         text = request.messages[-1]["content"]
-        ko, en = (part.split(">>>")[0] for part in text.split("<<<")[1:3])
-        return labels(probability(ko, en), "ko" if "한국어" in text else "en")
+        term, *en = (part.split(">>>")[0] for part in text.split("<<<")[1:])
+        if en:
+            return labels(probability(term, en[0]), "ko" if "같은 뜻입니까" in text else "en")
+        if "\nA: " not in text:
+            return own.get(term, "")
+        offered = [re.search(rf"^{letter}: (.*)$", text, re.MULTILINE)[1] for letter in "AB"]
+        first, second = (probability(term, one) if "뜻이 같은" in text else probability(one, term) for one in offered)
+        p = first / (first + second)
+        return Completion(text="A" if p > 0.5 else "B", first_token_logprobs={"A": math.log(p), "B": math.log(1 - p)})
 
     return FakeChatModel(answer)
 

@@ -1,13 +1,16 @@
+import math
+
 import pytest
 
 from kosparse.config import VerifySynonymsConfig
 from kosparse.errors import ConfigError, InputError, ServiceError
 from kosparse.records import Completion, SynonymCandidate
 from kosparse.synonyms.combiner import Calibration
+from kosparse.synonyms.questions import ask_pairs, preferred, said_yes
 from kosparse.synonyms.relations import relation_of
 from kosparse.synonyms.verify import verify_synonyms_with_llm
 from tests.fakes.chat import FakeChatModel
-from tests.unit.synonyms.conftest import WordEmbedder, judge
+from tests.unit.synonyms.conftest import WordEmbedder, judge, labels
 
 
 def candidate(ko, en, source="aligned", **features):
@@ -22,7 +25,7 @@ def test_answers_decide_where_features_cannot(labelled, knowing):
 
     assert cell.p > 0.8 > 0.3 > row.p
     assert cell.asked_llm and row.asked_llm
-    assert cell.log_odds == {"ko": 2.944, "en": 2.944}  # ln(.95 / .05)
+    assert cell.log_odds == {"ko": 2.944, "en": 2.944, "ko_choice": 0.0, "en_choice": 0.0}  # ln(.95 / .05)
     assert cell.provenance.model == "fake-model"
     assert report["combiner"] == "features+llm"
     assert report["asked_labelled"] == 32
@@ -34,8 +37,57 @@ def test_each_pair_is_asked_once_in_each_language_with_one_token(labelled, knowi
     verify_synonyms_with_llm([CELL], knowing, labelled=labelled)
 
     asked = [r for r in knowing.requests if "<<<셀>>>" in r.messages[-1]["content"]]
-    assert len(asked) == 2
-    assert {(r.max_tokens, r.top_logprobs, r.temperature) for r in asked} == {(1, 20, 0.0)}
+    assert [(r.max_tokens, r.top_logprobs, r.temperature) for r in asked] == [(12, 0, 0.0), (1, 20, 0.0), (1, 20, 0.0)]
+
+
+def test_a_pair_is_held_against_what_the_model_calls_its_terms(labelled):
+    said = {"끓는점": "boiling point", "melting point": "녹는점", "셀": "Cell.", "row": "행"}
+    sure = {("끓는점", "boiling point"): 0.9, ("끓는점", "melting point"): 0.8, ("녹는점", "melting point"): 0.9}
+    model = judge(lambda ko, en: sure.get((ko, en), 0.5), said)
+
+    near, same, half = ask_pairs(
+        model, [candidate("끓는점", "melting point"), CELL, candidate("셀", "row")], what="pairs", budget_seconds=60
+    )
+
+    assert near["ko_choice"] == near["en_choice"] == pytest.approx(math.log(0.8 / 0.9))
+    assert preferred(near) == pytest.approx(2 * math.log(0.8 / 0.9))
+    assert said_yes(near) == pytest.approx(2 * math.log(4))
+    assert same["ko_choice"] == same["en_choice"] == 0.0, "it calls it the same, or nothing"
+    assert half["ko_choice"] == pytest.approx(0.0) and half["en_choice"] == pytest.approx(0.0)
+    offered = [r.messages[-1]["content"] for r in model.requests if "\nA: " in r.messages[-1]["content"]]
+    assert len(offered) == 2 * 4 and sum("A: 끓는점\nB: 녹는점" in text for text in offered) == 1
+
+
+def test_rivals_decide_where_the_model_says_yes_to_both(labelled):
+    terms = {pair.ko: f"right{i}" for i, pair in enumerate(labelled) if not pair.label}
+    random = {(pair.ko, pair.en) for pair in labelled if pair.kind == "random"}
+    model = judge(lambda ko, en: 0.2 if (ko, en) in random else 0.9 if en.startswith("right") else 0.6, terms)
+    true, sibling = labelled[0].candidate, next(pair for pair in labelled if pair.kind == "sibling").candidate
+
+    config = VerifySynonymsConfig(strategy="high")
+    (first, second), report = verify_synonyms_with_llm([true, sibling], model, labelled=labelled, config=config)
+
+    assert said_yes(first.log_odds) == said_yes(second.log_odds)
+    assert first.p > 0.7 and second.p < 0.5
+    assert report["coefficients"]["with_llm"]["choice"] > 1
+
+
+def test_a_model_that_takes_neither_says_nothing_by_it():
+    def answer(request):
+        text = request.messages[-1]["content"]
+        if "\nA: " in text:
+            return Completion(text="C", first_token_logprobs={"C": -0.1})
+        if "<<<cell>>>" in text and "<<<셀>>>" in text:
+            return labels(0.9, "ko" if "같은 뜻입니까" in text else "en")
+        return "other"
+
+    (odds,) = ask_pairs(FakeChatModel(answer), [CELL], what="pairs", budget_seconds=60)
+    assert preferred(odds) == 0.0 < said_yes(odds)
+
+
+def test_pairs_whose_own_terms_did_not_come_in_time_are_not_asked_about(knowing):
+    assert ask_pairs(knowing, [CELL], what="pairs", budget_seconds=0.0) == [None]
+    assert knowing.requests == []
 
 
 def test_low_asks_nobody(labelled, knowing):
@@ -68,7 +120,7 @@ def test_a_calibration_gives_the_same_verdicts_and_asks_controls_alone(labelled,
     again, report = verify_synonyms_with_llm([CELL, ROW], knowing, labelled=labelled, calibration=calibration)
 
     assert [verdict.p for verdict in again] == pytest.approx([verdict.p for verdict in first])
-    assert len(knowing.requests) == 2 * (24 + 2)
+    assert sum(request.top_logprobs == 20 for request in knowing.requests) == 2 * (24 + 2)
     assert report["with_llm"] == calibration.quality["with_llm"]
 
 
