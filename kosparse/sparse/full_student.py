@@ -203,10 +203,6 @@ class FullStudent:
         distributed.add_up(self.network.parameters())
         distributed.add_up(self.queries.parameters(), 1 / distributed.processes())
 
-    def finish(self, network: Any) -> Tensor | None:
-        """The network is trained already; return the query weights where there are any."""
-        return self.queries.result()
-
     def _weights(self, places: Sequence[int]) -> Tensor:
         """Of what the network holds at some places: shape [len(places), terms]."""
         return self.activation(self._shared(places))

@@ -26,10 +26,6 @@ class QuerySide(Protocol):
         """
         ...
 
-    def result(self) -> Tensor | None:
-        """A weight >= 0 for each term, shape [terms]; None where queries have none of their own."""
-        ...
-
 
 class StaticQueries:
     """Inference-free: a query is its terms, each with a weight that learns.
@@ -71,6 +67,3 @@ class NetworkQueries:
     def weigh(self, queries: Sequence[Asked], read: Callable[[Sequence[int]], Tensor]) -> Tensor:
         """See ``QuerySide.weigh``."""
         return read([self.first + int(query[0]) for query in queries])
-
-    def result(self) -> None:
-        """No query has a weight that the network did not give it."""

@@ -93,7 +93,13 @@ def _own_terms(model: ChatModel, candidates: Sequence[SynonymCandidate], what: s
     terms = [(language, _side(candidate, language)) for candidate in candidates for language in LANGUAGES]
     distinct = list(dict.fromkeys(terms))
     requests = [
-        ChatRequest(messages=prompt.messages(term=term, language=language), max_tokens=_NAME_TOKENS)
+        # Its probabilities are not looked at: a model that would think first is made to answer where they are wanted.
+        ChatRequest(
+            messages=prompt.messages(term=term, language=language),
+            max_tokens=_NAME_TOKENS,
+            top_logprobs=1,
+            every_token=True,
+        )
         for language, term in distinct
     ]
     answers = ask(model, requests, what=what, budget_seconds=budget_seconds)

@@ -184,7 +184,7 @@ def test_no_steps_keep_the_calibrated_backbone_at_the_target(tiny, data, tmp_pat
 def test_judged_queries_choose_the_state_by_their_ranking(tiny, data, tmp_path, monkeypatch, capsys):
     data.queries[:] = [query.model_copy(update={"origin": "real"}) for query in data.queries]
     found = iter([0.2, 0.9, *[0.4] * 20])
-    monkeypatch.setattr("kosparse.sparse.training._ndcg", lambda scores, own: next(found))
+    monkeypatch.setattr("kosparse.sparse.training.ndcg_of_one", lambda scores, own: next(found))
     trained, _ = train(tiny, data, tmp_path / "model", max_steps=6)
     assert [row["validation_ndcg@10"] for row in trained.history][:2] == [0.2, 0.9]
     assert "ranked the held-out real queries better" in capsys.readouterr().err

@@ -37,7 +37,7 @@ def test_each_pair_is_asked_once_in_each_language_with_one_token(labelled, knowi
     verify_synonyms_with_llm([CELL], knowing, labelled=labelled)
 
     asked = [r for r in knowing.requests if "<<<셀>>>" in r.messages[-1]["content"]]
-    assert [(r.max_tokens, r.top_logprobs, r.temperature) for r in asked] == [(12, 0, 0.0), (1, 20, 0.0), (1, 20, 0.0)]
+    assert [(r.max_tokens, r.top_logprobs, r.temperature) for r in asked] == [(12, 1, 0.0), (1, 20, 0.0), (1, 20, 0.0)]
 
 
 def test_a_pair_is_held_against_what_the_model_calls_its_terms(labelled):
