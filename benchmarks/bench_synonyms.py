@@ -47,7 +47,7 @@ _THRESHOLD = 0.8
 _POOL = 400
 _RERANKED = 10
 """Nearest terms that the combiner looks at in translation retrieval."""
-_CALIBRATED_BY, _ASKED_HELD_OUT, _ASKED_MINED = 96, 192, 220
+_CALIBRATED_BY, _ASKED_HELD_OUT, _ASKED_MINED = 96, 192, 600
 
 Row = dict[str, Any]
 
