@@ -201,5 +201,6 @@ def _written_tokens(name: str, most: int) -> float:
         example.answer if isinstance(example.answer, str) else json.dumps(example.answer, ensure_ascii=False)
         for example in prompt.examples
     ]
-    mean = sum(map(len, answers)) / len(answers) / CHARACTERS_PER_TOKEN if answers else most
-    return min(mean, most)
+    if not answers:
+        return _TERM_CHARACTERS / CHARACTERS_PER_TOKEN  # what has no examples asks for a term
+    return min(sum(map(len, answers)) / len(answers) / CHARACTERS_PER_TOKEN, most)
