@@ -33,7 +33,8 @@ def test_summary_has_the_documented_keys_with_sensible_numbers(finished_run):
     assert synthetic["kept"] > 0
     assert summary["dictionary"]["after"] >= summary["dictionary"]["before"] > 0
     assert summary["model"]["active_dims_doc"] > 0
-    assert summary["llm"]["calls"] > 0 and summary["llm"]["cached"] == 0
+    # A term that one step has named need not be named again by the next.
+    assert 0 <= summary["llm"]["cached"] < summary["llm"]["calls"] / 20
     assert summary["llm"]["quantization"]
     assert set(summary["seconds"]) == set(STEPS)
     assert (finished_run.folder / "report.html").is_file() and not (finished_run.folder / "report.html").is_symlink()
