@@ -38,7 +38,7 @@ class StepConfig(BaseModel):
             return cls.model_validate(dict(values))
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
+            key = ".".join(str(part) for part in first["loc"]) or "settings"  # a rule about several has no place
             raise ConfigError(
                 f"{step or cls.__name__}: {key}: {first['msg']}; got {first['input']!r}",
                 where=f"config of {step or cls.__name__}",

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from kosparse import cli, korean
 from kosparse.commands.by_hand import add_options
 from kosparse.commands.parser import parser
-from kosparse.config import StepConfig
+from kosparse.config import StepConfig, TrainSparseConfig
 from kosparse.config.describe import settings_of
 from kosparse.errors import ConfigError, InputError
 from kosparse.steps import STEPS, compute_idf, ingest_corpus
@@ -111,7 +111,8 @@ def _told_errors():
     for folder in ("kosparse", "pipelines"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS:
+                rules = {"ValueError"} if path.parent.name == "config" else set()  # said within a ConfigError
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS | rules:
                     given = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "fix")]
                     yield from filter(None, map(_text, given))
 
@@ -153,6 +154,13 @@ def test_every_step_and_setting_is_explained_in_korean(monkeypatch):
         assert re.search("[가-힣]", parser.description), name
         assert [s.about for s in settings_of(step.config_type) if not re.search("[가-힣]", korean.say(s.about))] == []
         assert "끝날 때의 상태" in parser.epilog
+
+
+def test_a_rule_about_several_settings_is_korean_too(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    with pytest.raises(ConfigError) as caught:
+        TrainSparseConfig.parse({"query_encoder": "network"}, "train_sparse")
+    assert korean.message(caught.value).startswith("train_sparse의 settings: 헤드만으로는 질의 읽기를")
 
 
 def test_every_command_and_option_is_explained_in_korean():
