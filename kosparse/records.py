@@ -171,8 +171,18 @@ class SynonymCandidate(Row):
 
 
 Relation = Literal[
-    "equivalent", "transliteration", "abbreviation", "spelling", "hypernym", "related", "antonym", "wrong", "unknown"
+    "equivalent",
+    "transliteration",
+    "abbreviation",
+    "spelling",
+    "hypernym",
+    "hyponym",
+    "related",
+    "antonym",
+    "wrong",
+    "unknown",
 ]
+"""Of the English term to the Korean one: a ``hypernym`` means more than it, a ``hyponym`` less."""
 
 
 class Verdict(Row):
@@ -183,6 +193,8 @@ class Verdict(Row):
     p: float = Field(ge=0, le=1)
     """Calibrated probability that the two terms may stand for each other."""
     log_odds: dict[str, float] = {}
+    types: dict[str, float] = {}
+    """What the language model said of how they relate, as log-probabilities; empty where it was not asked that."""
     asked_llm: bool = False
     provenance: Provenance | None = None
 
@@ -199,13 +211,15 @@ class SynonymEntry(Row):
     relation: Relation = "equivalent"
     direction: Direction = "both"
     """Which term may be searched when the other is asked for: ``ko_to_en`` turns Korean queries into English ones
-    and not the reverse. One way for hypernyms and homographs."""
+    and not the reverse. One way for hypernyms, hyponyms and homographs."""
     sources: list[str] = []
     count: int = Field(default=1, ge=0)
     examples: list[str] = []
     features: dict[str, float] = {}
     log_odds: dict[str, float] = {}
     """What the language model answered, by question; empty where it was not asked."""
+    types: dict[str, float] = {}
+    """As in ``Verdict``."""
     curated: bool = False
 
 

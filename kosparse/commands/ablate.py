@@ -34,7 +34,8 @@ def run(folder: Path, variants: Sequence[str], seeds: Sequence[int], output: Pat
         folder: A finished run.
         variants: Of ``VARIANTS``; the reference is always among them.
         seeds: At least one.
-        output: Where each training's result is kept, so that a second call goes on where the first ended.
+        output: Where each training's result is kept, so that a second call goes on where the first ended. What lies
+            there of the same variants with other seeds counts as well.
 
     Raises:
         ConfigError: There is no such variant.
@@ -46,12 +47,12 @@ def run(folder: Path, variants: Sequence[str], seeds: Sequence[int], output: Pat
     finished = FinishedRun(folder)
     chosen = list(dict.fromkeys([REFERENCE, *variants]))
     wanted = [(name, seed) for name in chosen for seed in (seeds if name != "untrained" else seeds[:1])]
-    results = []
+    trainings = output / "trainings"
     for name, seed in progress.track(wanted, "ablation", unit="trainings"):
-        kept = output / "trainings" / f"{name}-{seed}.json"
+        kept = trainings / f"{name}-{seed}.json"
         if not kept.exists():
             write_json(kept, finished.train(name, VARIANTS[name], seed).model_dump())
-        results.append(SeedResult.model_validate(read_json(kept)))
+    results = [result for name in chosen for result in _kept(trainings, name)]
     bm25 = evaluate_run(finished.judged.qrels, finished.bm25)[PRIMARY]
     rows, others = summarise(results, bm25), _baselines(finished, output / "baselines.json")
     pairs, different = same_recipe_pairs(results)
@@ -71,6 +72,12 @@ def run(folder: Path, variants: Sequence[str], seeds: Sequence[int], output: Pat
         f"between seeds ± {result['seed_spread']:.4f}; of {pairs} pairs of one variant {different} are called different"
     )
     print(f"{output}/ablation.html")
+
+
+def _kept(trainings: Path, name: str) -> list[SeedResult]:
+    """Of a variant, by seed."""
+    found = [SeedResult.model_validate(read_json(path)) for path in trainings.glob(f"{name}-*.json")]
+    return sorted(found, key=lambda result: result.seed)
 
 
 def _baselines(finished: FinishedRun, kept: Path) -> list[Baseline]:

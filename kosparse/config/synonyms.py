@@ -33,7 +33,7 @@ class MineSynonymsConfig(StepConfig):
 class VerifySynonymsConfig(LlmStepConfig):
     """``verify_synonyms``."""
 
-    prompts_used: ClassVar[tuple[str, ...]] = ("verify_synonym", "translate_term", "choose_synonym")
+    prompts_used: ClassVar[tuple[str, ...]] = ("verify_synonym", "translate_term", "choose_synonym", "type_synonym")
 
     strategy: Literal["high", "balanced", "low"] = "balanced"
     """``low`` asks no language model, ``balanced`` about the unsure candidates, ``high`` about all."""
@@ -45,6 +45,10 @@ class VerifySynonymsConfig(LlmStepConfig):
     """A TSV of labelled pairs (ko, en, label, kind, evidence); empty uses those that ship."""
     labelled_pairs: int = Field(default=32, ge=0)
     """Labelled pairs the LLM is asked about, to calibrate its answers."""
+    relations: Literal["form", "asked"] = "form"
+    """How the terms of an accepted pair relate: by their ``form``, or ``asked`` of the LLM beside sentences that use
+    them, four short questions each. What it calls related, opposite or unrelated is not exported, what is broader or
+    narrower goes one way. The packaged model is too small for it."""
     calibration: str = ""
     """The ``calibration`` output of an earlier run with the same model and prompts, a path or s3 address: the
     combiner is taken from there, and only controls are asked. Empty fits it anew."""
@@ -66,6 +70,8 @@ class DiscoverSynonymsConfig(LlmStepConfig):
     """Only pairs at least this sure are extended."""
     labelled_pairs: int = Field(default=32, ge=0)
     """As in verify_synonyms, whose answers are then found in the cache."""
+    relations: Literal["form", "asked"] = "form"
+    """As in verify_synonyms."""
     calibration: str = ""
     """As in verify_synonyms."""
     budget_seconds: float = Field(default=90.0, gt=0)

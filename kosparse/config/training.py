@@ -77,9 +77,10 @@ class TrainSparseConfig(StepConfig):
 
     train: Literal["head", "all"] = "head"
     """``head`` trains on cached encoder states: minutes on two cores. ``all`` wants a GPU."""
-    activation: Literal["log1p_relu", "relu"] = "log1p_relu"
-    """From logits to weights: ``log1p_relu`` is log(1 + log(1 + relu(x))), OpenSearch's l0 activation (2504.14839);
-    ``relu`` is log(1 + relu(x)), SPLADE's (2107.05720), whose weights differ more. The model's folder says which."""
+    activation: Literal["log1p_relu", "relu"] = "relu"
+    """From logits to weights: ``relu`` is log(1 + relu(x)), SPLADE's (2107.05720); ``log1p_relu`` is
+    log(1 + log(1 + relu(x))), OpenSearch's l0 activation (2504.14839), whose weights differ less. The model's folder
+    says which."""
     closed_form: bool = True
     """Before the first step, fit the rows of morphemes to the dense teacher's query vectors, by ridge regression."""
     max_seconds: float = Field(default=240.0, gt=0)

@@ -62,7 +62,7 @@ VARIANTS: dict[str, Variant] = {
     "no_translations": Variant("dictionary in the loss alone", {"translation_share": 0.0}),
     "mined_dictionary": Variant("dictionary not verified", dictionary="mined"),
     "embedding_dictionary": Variant("dictionary of embedding neighbours, not verified", dictionary="embedding"),
-    "relu": Variant("log(1 + relu) instead of the logarithm twice", {"activation": "relu"}),
+    "log1p_relu": Variant("the logarithm twice instead of log(1 + relu)", {"activation": "log1p_relu"}),
     "no_distillation": Variant("own passage as the only target", {"label_weight": 1.0}),
     "with_margin_mse": Variant("MarginMSE beside the divergence", {"margin_mse_weight": 1.0}),
     "with_info_nce": Variant("InfoNCE beside the divergence", {"info_nce_weight": 0.1}),

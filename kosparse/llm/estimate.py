@@ -35,6 +35,8 @@ CHARACTERS_PER_TOKEN = 1.5
 _QUERY_CHARACTERS, _TERM_CHARACTERS = 20, 6
 _ASKED_OF_PAIR = (("verify_synonym", 2), ("translate_term", 2), ("choose_synonym", 4))
 """Questions about a pair of terms at most, in both languages: is it the same, its own terms, and which it prefers."""
+_TYPE_QUESTIONS, _TYPE_CHARACTERS = 4, 450
+"""How its terms relate, in two languages and two orders; six options and two sentences are shown."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,13 @@ def estimate(collection: Collection, settings: Mapping[str, Mapping[str, Any]]) 
     verified = 0 if verify.strategy == "low" else verify.max_candidates + verify.labelled_pairs
     proposed = discover.max_terms * discover.per_term * 2
     return [
-        _row("verify_synonyms", verify, [(each * verified, name, terms) for name, each in _ASKED_OF_PAIR]),
+        _row("verify_synonyms", verify, _asked_of_pairs(verify, verified)),
         _row(
             "discover_synonyms",
             discover,
             [
                 (discover.max_terms, "discover_synonyms", terms),
-                *((each * proposed, name, terms) for name, each in _ASKED_OF_PAIR),
+                *_asked_of_pairs(discover, proposed),
             ],
         ),
         _row("generate_queries", queries, [(asked * per_passage, "generate_queries", shown)]),
@@ -142,6 +144,12 @@ def estimate(collection: Collection, settings: Mapping[str, Mapping[str, Any]]) 
             written=together * pairs.max_tokens,
         ),
     ]
+
+
+def _asked_of_pairs(config: VerifySynonymsConfig | DiscoverSynonymsConfig, pairs: int) -> list[tuple[int, str, float]]:
+    asked = [(each * pairs, name, float(2 * _TERM_CHARACTERS)) for name, each in _ASKED_OF_PAIR]
+    typed = (_TYPE_QUESTIONS * pairs, "type_synonym", float(_TYPE_CHARACTERS))
+    return [*asked, typed] if config.relations == "asked" else asked
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:

@@ -99,6 +99,28 @@ def swapped_log_odds(
     return None if odds[0] is None or odds[1] is None else (odds[0] + odds[1]) / 2
 
 
+def label_log_probabilities(completion: Completion, labels: Sequence[str]) -> list[float] | None:
+    """Natural-log probability of each of several labels of one letter, from the first token's alternatives.
+
+    A label that is not among them is taken to be as likely as the weakest of them.
+
+    Args:
+        completion: Answered with ``top_logprobs`` > 0.
+        labels: At least one.
+
+    Returns:
+        One value per label, or None when none of them is among the alternatives.
+    """
+    alternatives = completion.first_token_logprobs
+    mass = [
+        sum(math.exp(logprob) for token, logprob in alternatives.items() if token.strip() == label) for label in labels
+    ]
+    if not any(mass):
+        return None
+    floor = min(alternatives.values())
+    return [math.log(p) if p else floor for p in mass]
+
+
 def _mass(alternatives: Mapping[str, float], spellings: Sequence[str], others: Sequence[str]) -> float:
     """Summed probability of the tokens that begin one of the spellings and none of the others."""
     return sum(

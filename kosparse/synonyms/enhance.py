@@ -8,7 +8,7 @@ from typing import Any
 
 from kosparse.config import DiscoverSynonymsConfig, VerifySynonymsConfig
 from kosparse.ports import ChatModel, Embedder
-from kosparse.records import Reject, Relation, SynonymCandidate, SynonymEntry, Verdict
+from kosparse.records import Direction, Reject, Relation, SynonymCandidate, SynonymEntry, Verdict
 from kosparse.synonyms.discover import discover_synonyms_with_llm
 from kosparse.synonyms.mine import sources_of
 from kosparse.synonyms.relations import relation_of
@@ -19,6 +19,9 @@ _UNSEEN = "not_in_documents"
 _INITIAL = frozenset({"curated", "pattern"})
 _MAX_EXAMPLES = 3
 _SHOWN = 20
+_NO_SYNONYMS = frozenset({"related", "antonym", "wrong"})
+_DIRECTIONS: Mapping[str, Direction] = {"hypernym": "ko_to_en", "hyponym": "en_to_ko"}
+"""Who asks for the narrower term also finds the broader one, not the reverse."""
 
 
 def enhance_dictionary(
@@ -38,7 +41,7 @@ def enhance_dictionary(
     Returns:
         Entries, surest first; those whose terms occur in no document have ``not_in_documents`` among their
         sources (for a discovered pair the new term counts). And the pairs left out, as ``below_threshold``,
-        ``not_verified``, ``curated_as_wrong`` or ``not_searchable``.
+        ``not_verified``, ``typed_as_related`` and the like, ``curated_as_wrong`` or ``not_searchable``.
     """
     groups: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
     for verdict in [*verdicts, *discovered]:
@@ -55,6 +58,8 @@ def enhance_dictionary(
         best = max(group, key=lambda verdict: verdict.p)
         if not (is_searchable(best.candidate.ko) and is_searchable(best.candidate.en)):
             rejects.append(_reject("not_searchable", best.candidate))
+        elif best.p >= threshold and best.relation in _NO_SYNONYMS:
+            rejects.append(_reject(f"typed_as_{best.relation}", best.candidate, f"p = {best.p:.3f}"))
         elif best.p >= threshold:
             entries.append(_entry(best.candidate, group, best.p, best.relation))
         else:
@@ -188,12 +193,13 @@ def _entry(chosen: SynonymCandidate, group: Sequence[Verdict], p: float, relatio
         en=chosen.en,
         p=p,
         relation=relation,
-        direction="ko_to_en" if relation == "hypernym" else "both",
+        direction=_DIRECTIONS.get(relation, "both"),
         sources=sorted(sources | (set() if any(map(_is_seen, candidates)) else {_UNSEEN})),
         count=max(candidate.count for candidate in candidates),
         examples=examples[:_MAX_EXAMPLES],
         features={name: value for candidate in reversed(candidates) for name, value in candidate.features.items()},
         log_odds=answers[0] if answers else {},
+        types=next((verdict.types for verdict in group if verdict.types), {}),
         curated=chosen.source == "curated",
     )
 

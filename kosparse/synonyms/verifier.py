@@ -99,6 +99,11 @@ class Verifier:
             for i, candidate in enumerate(candidates)
         ]
 
+    def known_synonyms(self) -> list[SynonymCandidate]:
+        """A draw of the labelled pairs that are synonymous."""
+        true = [pair.candidate for pair in self._labelled if pair.label]
+        return random.Random(self._config.seed).sample(true, min(_CONTROLS // 2, len(true)))
+
     def report(self) -> dict[str, Any]:
         """How far the probabilities can be trusted: cross-validated, a Korean term never in both halves.
 

@@ -11,6 +11,7 @@ from kosparse.ports import ChatModel, Embedder
 from kosparse.records import SynonymCandidate, Verdict
 from kosparse.synonyms.combiner import Calibration
 from kosparse.synonyms.curated import LabelledPair
+from kosparse.synonyms.typed import with_types
 from kosparse.synonyms.verifier import Verifier
 
 
@@ -52,5 +53,14 @@ def verify_synonyms_with_llm(
     verifier = Verifier(model, config, embedder, labelled, pool=candidates, calibration=calibration)
     left = max(config.budget_seconds - (time.monotonic() - started), 1.0)
     verdicts = verifier.judge(candidates, budget_seconds=left)
+    if model is not None and config.strategy != "low" and config.relations == "asked":
+        left = max(config.budget_seconds - (time.monotonic() - started), 1.0)
+        verdicts = with_types(
+            verdicts,
+            model,
+            known=verifier.known_synonyms(),
+            threshold=config.verification_threshold,
+            budget_seconds=left,
+        )
     asked = sum(verdict.asked_llm for verdict in verdicts)
     return verdicts, {**verifier.report(), "candidates": len(candidates), "asked": asked}

@@ -76,7 +76,7 @@ def test_a_variant_may_have_another_backbone_and_no_start_as_bm25(finished, tmp_
     ablate.run(finished, ["pieces", "no_prior", "no_translations"], [13], tmp_path / "out")
     found = json.loads((tmp_path / "out" / "ablation.json").read_text(encoding="utf-8"))
     rows = {row["variant"]: row for row in found["rows"]}
-    assert len({row["metric"] for row in rows.values()}) >= 3
+    assert len({(row["metric"], row["fused"]) for row in rows.values()}) >= 3
     assert all(0 <= row["p_bm25"] <= 1 and row["fused"] > 0 for row in rows.values())
     assert rows["pieces"]["active_dims_doc"] == pytest.approx(60, rel=0.2)
 
@@ -89,6 +89,9 @@ def test_what_was_trained_is_not_trained_again(finished, tmp_path):
     ablate.run(finished, [], [13], tmp_path / "out")
     (row,) = json.loads((tmp_path / "out" / "ablation.json").read_text(encoding="utf-8"))["rows"]
     assert row["seconds"] == 12345.0
+    ablate.run(finished, [], [14], tmp_path / "out")
+    (row,) = json.loads((tmp_path / "out" / "ablation.json").read_text(encoding="utf-8"))["rows"]
+    assert row["seeds"] == [13, 14] and row["seconds"] > 6000, "other seeds that lie there count too"
 
 
 def test_an_unknown_variant_and_a_folder_that_is_no_run_are_refused(finished, tmp_path):

@@ -53,7 +53,7 @@ def test_every_example_reads_with_the_live_parser(name):
 @pytest.mark.parametrize("name", [name for name in prompts.names() if prompts.load(name).labels])
 def test_examples_of_a_label_prompt_answer_with_its_labels(name):
     prompt = prompts.load(name)
-    assert len(prompt.labels) == 2
+    assert len(prompt.labels) >= 2
     answered = [line.split(". ")[-1] for example in prompt.examples for line in example.answer.splitlines()]
     assert set(answered) <= set(prompt.labels)
     for example in prompt.examples:

@@ -111,7 +111,7 @@ def test_training_goes_on_with_the_activation_of_its_model_or_says_so(tiny, tmp_
     trained_backbone(Location(root / "model", "champion"), texts, tmp_path / "backbone", units=units)
 
     with pytest.raises(ConfigError, match="trained with the activation relu, log1p_relu is asked for") as caught:
-        train(tmp_path, tmp_path / "backbone", tmp_path / "other", texts)
+        train(tmp_path, tmp_path / "backbone", tmp_path / "other", texts, activation="log1p_relu")
     assert caught.value.where == "train_sparse.activation"
     same = {"activation": "relu", "max_steps": 0, "active_dims": 0.0}
     train(tmp_path, tmp_path / "backbone", tmp_path / "again", texts, **same)
