@@ -112,9 +112,7 @@ def label_log_probabilities(completion: Completion, labels: Sequence[str]) -> li
         One value per label, or None when none of them is among the alternatives.
     """
     alternatives = completion.first_token_logprobs
-    mass = [
-        sum(math.exp(logprob) for token, logprob in alternatives.items() if token.strip() == label) for label in labels
-    ]
+    mass = [_mass(alternatives, [label], ()) for label in labels]
     if not any(mass):
         return None
     floor = min(alternatives.values())

@@ -11,7 +11,7 @@ from kosparse.ports import ChatModel, Embedder
 from kosparse.records import Direction, Reject, Relation, SynonymCandidate, SynonymEntry, Verdict
 from kosparse.synonyms.discover import discover_synonyms_with_llm
 from kosparse.synonyms.mine import sources_of
-from kosparse.synonyms.relations import relation_of
+from kosparse.synonyms.relations import NO_SYNONYMS, relation_of
 from kosparse.synonyms.terms import is_searchable, pair_key
 from kosparse.synonyms.verify import verify_synonyms_with_llm
 
@@ -19,7 +19,6 @@ _UNSEEN = "not_in_documents"
 _INITIAL = frozenset({"curated", "pattern"})
 _MAX_EXAMPLES = 3
 _SHOWN = 20
-_NO_SYNONYMS = frozenset({"related", "antonym", "wrong"})
 _DIRECTIONS: Mapping[str, Direction] = {"hypernym": "ko_to_en", "hyponym": "en_to_ko"}
 """Who asks for the narrower term also finds the broader one, not the reverse."""
 
@@ -58,7 +57,7 @@ def enhance_dictionary(
         best = max(group, key=lambda verdict: verdict.p)
         if not (is_searchable(best.candidate.ko) and is_searchable(best.candidate.en)):
             rejects.append(_reject("not_searchable", best.candidate))
-        elif best.p >= threshold and best.relation in _NO_SYNONYMS:
+        elif best.p >= threshold and best.relation in NO_SYNONYMS:
             rejects.append(_reject(f"typed_as_{best.relation}", best.candidate, f"p = {best.p:.3f}"))
         elif best.p >= threshold:
             entries.append(_entry(best.candidate, group, best.p, best.relation))

@@ -6,6 +6,8 @@ from kosparse.records import Relation, SynonymCandidate
 from kosparse.synonyms.terms import is_acronym
 from kosparse.synonyms.transliteration import transliteration_score
 
+NO_SYNONYMS: frozenset[Relation] = frozenset({"related", "antonym", "wrong"})
+"""Terms that are not searched for each other."""
 _TRANSLITERATION = 0.75
 """Least similarity of sound of a transliteration."""
 

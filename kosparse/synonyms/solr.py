@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from kosparse.errors import InputError
 from kosparse.records import SynonymEntry
+from kosparse.synonyms.relations import NO_SYNONYMS
 from kosparse.synonyms.terms import is_searchable
 
-_NOT_EXPORTED = frozenset({"related", "antonym", "wrong"})
 _LINE_BREAKING = frozenset({"Cc", "Zl", "Zp"})
 
 
@@ -27,7 +27,7 @@ def rules(entries: Iterable[SynonymEntry]) -> list[str]:
     more Korean and two or more English terms, all of whose cross pairs are entries. A query for the left side
     of a one-way rule also finds the right side, not the reverse.
     """
-    entries = [entry for entry in entries if entry.relation not in _NOT_EXPORTED]
+    entries = [entry for entry in entries if entry.relation not in NO_SYNONYMS]
     both_ways = [(escape(e.ko), escape(e.en)) for e in entries if e.direction == "both"]
     forth = [(escape(e.ko), escape(e.en)) for e in entries if e.direction == "ko_to_en"]
     back = [(escape(e.en), escape(e.ko)) for e in entries if e.direction == "en_to_ko"]

@@ -49,14 +49,15 @@ def with_types(
     started = time.monotonic()
     told = [types for types in ask_types(model, known, what="known relations", budget_seconds=budget_seconds) if types]
     right = sum(likeliest(types) == "equivalent" for types in told)
-    if right < _LEAST_RIGHT * max(len(told), 1):
+    if not told or right < _LEAST_RIGHT * len(told):
         progress.note(
-            f"synonyms: the language model calls {right} of {len(told)} known synonyms equivalent, so it is not asked "
-            "how terms relate: their form decides"
+            f"synonyms: of {len(told)} known synonyms that it answered about in time, the language model calls {right} "
+            "equivalent, so it is not asked how terms relate: their form decides"
         )
         return list(verdicts)
-    chosen = [i for i, verdict in enumerate(verdicts) if verdict.p >= threshold and verdict.relation != "wrong"]
-    chosen = [i for i in chosen if verdicts[i].candidate.source != "curated"]
+    chosen = [
+        i for i, verdict in enumerate(verdicts) if verdict.p >= threshold and verdict.candidate.source != "curated"
+    ]
     asked = [verdicts[i].candidate for i in chosen]
     left = max(budget_seconds - (time.monotonic() - started), 1.0)
     answers = ask_types(model, asked, what="relations", budget_seconds=left)

@@ -106,7 +106,9 @@ def test_a_model_that_calls_known_synonyms_something_else_types_nothing(capsys):
 
     assert with_types(verdicts, model, known=known, threshold=0.8, budget_seconds=60) == verdicts
     assert len(model.requests) == 4 * len(known)
-    assert "calls 2 of 4 known synonyms equivalent" in capsys.readouterr().err
+    assert "of 4 known synonyms that it answered about in time, the language model calls 2" in capsys.readouterr().err
+    late = with_types(verdicts, model, known=known, threshold=0.8, budget_seconds=0.0)
+    assert late == verdicts and "of 0 known synonyms" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("relations", ["form", "asked"])
