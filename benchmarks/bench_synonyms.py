@@ -42,7 +42,7 @@ from kosparse.synonyms.terms import pair_key
 from kosparse.synonyms.verifier import Verifier, draw_labelled
 from kosparse.synonyms.verify import verify_synonyms_with_llm
 
-_LABELLED = Path(__file__).parent / "labelled"
+LABELLED = Path(__file__).parent / "labelled"
 _THRESHOLD = 0.8
 _POOL = 400
 _RERANKED = 10
@@ -62,7 +62,7 @@ def main() -> None:
     options = parser.parse_args()
     model, embedder = (_model(options.cached) if options.llm else None), open_embedder()
     documents, parallel = sample_corpus()
-    held_out = read_labelled(_LABELLED / "synonyms.tsv")
+    held_out = read_labelled(LABELLED / "synonyms.tsv")
     rows = [
         *verification(held_out, model, embedder, options.seconds),
         *names(embedder),
@@ -226,7 +226,7 @@ def dictionaries(
     seconds: float,
 ) -> Iterator[Row]:
     """The initial dictionary and the enhanced one, without parallel text and with it."""
-    labels = {pair_key(pair.ko, pair.en): pair.label for pair in read_labelled(_LABELLED / "mined_synonyms.tsv")}
+    labels = {pair_key(pair.ko, pair.en): pair.label for pair in read_labelled(LABELLED / "mined_synonyms.tsv")}
     for case, rows in (("no parallel text", []), ("parallel text", parallel)):
         mined, _ = mine_synonyms(documents, rows, MineSynonymsConfig(), embedder)
         seen = [c for c in mined if c.features.get("documents", 1.0) > 0]

@@ -12,7 +12,7 @@ from kosparse.llm.accounting import Answer
 from kosparse.llm.ask import ask
 from kosparse.llm.labels import label_log_probabilities
 from kosparse.ports import ChatModel, ChatRequest
-from kosparse.records import Completion, Relation, SynonymCandidate, Verdict
+from kosparse.records import Completion, Provenance, Relation, SynonymCandidate, Verdict
 
 PROMPT = "type_synonym"
 TYPES: tuple[Relation, ...] = ("equivalent", "hypernym", "hyponym", "related", "antonym", "wrong")
@@ -61,7 +61,10 @@ def with_types(
     asked = [verdicts[i].candidate for i in chosen]
     left = max(budget_seconds - (time.monotonic() - started), 1.0)
     answers = ask_types(model, asked, what="relations", budget_seconds=left)
-    typed = {i: _typed(verdicts[i], types) for i, types in zip(chosen, answers, strict=True) if types is not None}
+    made_by = Provenance(prompt=prompts.load(PROMPT).fingerprint, model=model.model, quantization=model.quantization)
+    typed = {
+        i: _typed(verdicts[i], types, made_by) for i, types in zip(chosen, answers, strict=True) if types is not None
+    }
     return [typed.get(i, verdict) for i, verdict in enumerate(verdicts)]
 
 
@@ -94,10 +97,12 @@ def likeliest(types: dict[Relation, float]) -> Relation:
     return max(TYPES, key=lambda name: types[name])
 
 
-def _typed(verdict: Verdict, types: dict[Relation, float]) -> Verdict:
+def _typed(verdict: Verdict, types: dict[Relation, float], made_by: Provenance) -> Verdict:
     found = likeliest(types)
     relation = verdict.relation if found == "equivalent" else found
-    return verdict.model_copy(update={"relation": relation, "types": types})
+    asked = [verdict.provenance.prompt] if verdict.provenance else []
+    provenance = made_by.model_copy(update={"prompt": " ".join([*asked, made_by.prompt])})
+    return verdict.model_copy(update={"relation": relation, "types": types, "provenance": provenance})
 
 
 def _asked() -> Iterator[tuple[str, tuple[Relation, ...]]]:

@@ -3,11 +3,12 @@ import re
 
 import pytest
 
+from kosparse import prompts
 from kosparse.config import DiscoverSynonymsConfig, VerifySynonymsConfig
-from kosparse.records import Completion, SynonymCandidate, Verdict
+from kosparse.records import Completion, Provenance, SynonymCandidate, Verdict
 from kosparse.synonyms.discover import discover_synonyms_with_llm
 from kosparse.synonyms.enhance import enhance_dictionary
-from kosparse.synonyms.typed import TYPES, ask_types, likeliest, with_types
+from kosparse.synonyms.typed import PROMPT, TYPES, ask_types, likeliest, with_types
 from kosparse.synonyms.verify import verify_synonyms_with_llm
 from tests.fakes.chat import FakeChatModel
 
@@ -71,8 +72,11 @@ def test_an_answer_without_a_letter_types_nothing():
 def test_what_has_passed_is_typed_and_keeps_its_form_where_it_is_equivalent():
     kinds = {("켜기", "off"): "antonym", ("차트", "bar chart"): "hyponym"}
     model = typist(kinds)
+    judged = Provenance(prompt="verify_synonym@1:abc", model="m")
     verdicts = [
-        Verdict(candidate=candidate(ko, en, source), relation=relation, p=p)
+        Verdict(
+            candidate=candidate(ko, en, source), relation=relation, p=p, provenance=judged if ko == "켜기" else None
+        )
         for ko, en, source, relation, p in (
             ("매크로", "macro", "aligned", "transliteration", 0.9),
             ("켜기", "off", "aligned", "equivalent", 0.9),
@@ -87,6 +91,9 @@ def test_what_has_passed_is_typed_and_keeps_its_form_where_it_is_equivalent():
     assert [each.relation for each in typed] == ["transliteration", "antonym", "hyponym", "equivalent", "unknown"]
     assert [bool(each.types) for each in typed] == [True, True, True, False, False]
     assert [each.p for each in typed] == [0.9, 0.9, 0.9, 1.0, 0.3]
+    own = prompts.load(PROMPT).fingerprint
+    made_by = [each.provenance.prompt if each.provenance else "" for each in typed]
+    assert made_by == [own, f"verify_synonym@1:abc {own}", own, "", ""]
     entries, rejects = enhance_dictionary([each.candidate for each in typed], typed, [], 0.8)
     assert {(entry.ko, entry.direction, bool(entry.types)) for entry in entries} == {
         ("셀", "both", False),
