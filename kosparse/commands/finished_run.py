@@ -73,7 +73,9 @@ class FinishedRun:
         collection = [passage for passage in self.data.passages if passage.id in known]
         queries = real_queries(self.tasks / "ingest-corpus" / "evaluation", collection)
         depth = self.data.teacher.passages.shape[1]
-        taught = teach(queries, self.data.passages, bm25_weight=config.bm25_weight, depth=depth)
+        taught = teach(
+            queries, self.data.passages, bm25_weight=config.bm25_weight, lead=config.lead_weight, depth=depth
+        )
         both = TeacherScores(
             np.concatenate([self.data.teacher.passages, taught.passages]),
             np.concatenate([self.data.teacher.scores, taught.scores]),

@@ -46,6 +46,7 @@ VARIANTS: dict[str, Variant] = {
     REFERENCE: Variant("as configured"),
     "untrained": Variant("backbone at the target, not trained", {"max_steps": 0, "closed_form": False}),
     "no_prior": Variant("the encoder alone: no start as BM25", {"lexical_prior": False}),
+    "no_lead": Variant("words count alike wherever they stand in a passage", {"lead_weight": 0.0}),
     "pieces": Variant("over word pieces instead of morphemes", backbone={"units": "pieces"}),
     "adapted": Variant("encoder adapted by masked language modelling", backbone={"adapt_steps": 300}),
     "no_closed_form": Variant("rows not fitted to the dense teacher first", {"closed_form": False}),

@@ -5,7 +5,6 @@ score(q, d) = sum over t in q of  ln(1 + (N - df_t + 0.5) / (df_t + 0.5)) * tf /
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from kosparse.corpus.lead import led_frequencies
 from kosparse.evaluation.ranking import Ranking, best
 
 _K1, _B = 1.2, 0.75
@@ -38,16 +38,23 @@ class Bm25:
         token_lists: The tokens of each text; an empty list is a text that nothing finds.
         k1: Saturation of term frequency, > 0.
         b: Length normalisation in [0, 1].
+        lead: Extra weight of a text's first tokens (see ``corpus.lead``); >= 0.
     """
 
     def __init__(
-        self, ids: Sequence[str], token_lists: Sequence[Sequence[str]], k1: float = _K1, b: float = _B
+        self,
+        ids: Sequence[str],
+        token_lists: Sequence[Sequence[str]],
+        k1: float = _K1,
+        b: float = _B,
+        *,
+        lead: float = 0.0,
     ) -> None:
         if len(ids) != len(token_lists):
             raise ValueError(f"{len(ids)} ids but {len(token_lists)} token lists")
         self.ids = list(ids)
         self._terms: dict[str, int] = {}
-        self._weights = _weights(_counts(token_lists, self._terms), k1, b)
+        self._weights = _weights(_counts(token_lists, self._terms, lead), k1, b)
 
     @property
     def postings(self) -> int:
@@ -71,13 +78,13 @@ class Bm25:
         return [(self.ids[position], float(scores[position])) for position in best(scores, depth, above=0.0)]
 
 
-def _counts(token_lists: Sequence[Sequence[str]], terms: dict[str, int]) -> csr_matrix:
+def _counts(token_lists: Sequence[Sequence[str]], terms: dict[str, int], lead: float) -> csr_matrix:
     """Term frequencies, shape [terms, texts]; fills ``terms`` with each term's row."""
     rows: list[int] = []
     columns: list[int] = []
-    values: list[int] = []
+    values: list[float] = []
     for column, tokens in enumerate(token_lists):
-        for term, count in Counter(tokens).items():
+        for term, count in led_frequencies(tokens, lead).items():
             rows.append(terms.setdefault(term, len(terms)))
             columns.append(column)
             values.append(count)

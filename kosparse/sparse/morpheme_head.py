@@ -9,7 +9,6 @@ of the unit's row with any one token, ``mean`` the match with the whole text.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from kosparse.corpus.lead import lead_weights, led_frequencies
 from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.corpus.units import UNITS_FILE, Morphemes
 from kosparse.errors import InputError
@@ -49,12 +49,14 @@ class Saturation:
         average_length: Mean units per text of the collection, > 0.
         translations: Units that a text has by the dictionary.
         lexical: False leaves everything to the encoder: no text has units of its own.
+        lead: Extra weight of a text's first words (see ``corpus.lead``); >= 0.
     """
 
     units: Morphemes
     average_length: float
     translations: Translations = field(default_factory=Translations)
     lexical: bool = True
+    lead: float = 0.0
 
     def of(self, texts: Sequence[str]) -> Tensor:
         """Of each text's own units, > 0, and their translations, < 0: shape [len(texts), units]."""
@@ -62,15 +64,21 @@ class Saturation:
         if not self.lexical:
             return table
         for row, names in enumerate(content_morphemes_of(list(texts))):
-            counts = Counter(self.units.ids(names))
-            norm = _K1 * (1 - _B + _B * counts.total() / self.average_length)
+            counts = self._counted(names)
+            norm = _K1 * (1 - _B + _B * sum(counts.values()) / self.average_length)
             frequency = torch.tensor(list(counts.values()), dtype=torch.float32)
             table[row, list(counts)] = frequency / (frequency + norm)
-            for rule, times in self.translations.of(names):
+            for rule, times in self.translations.of(names, lead_weights(len(names), self.lead).tolist()):
                 for unit in self.units.ids(rule.target):
                     if table[row, unit] <= 0:
                         table[row, unit] = min(float(table[row, unit]), -rule.weight * times / (times + norm))
         return table
+
+    def _counted(self, names: Sequence[str]) -> dict[int, float]:
+        """What each unit counts for in a text of these morphemes."""
+        return {
+            unit: times for name, times in led_frequencies(names, self.lead).items() for unit in self.units.ids([name])
+        }
 
 
 class MorphemeHead(nn.Module):
@@ -168,7 +176,7 @@ def save_head(folder: Path, head: MorphemeHead, saturation: Saturation) -> None:
     """Write names, rows, the average length, the activation and the translations."""
     write_json(folder / UNITS_FILE, saturation.units.names)
     save_file(head.state_dict(), folder / _HEAD)
-    described = {"average_length": saturation.average_length, "lexical": saturation.lexical}
+    described = {"average_length": saturation.average_length, "lexical": saturation.lexical, "lead": saturation.lead}
     write_json(folder / HEAD_SETTINGS, {**described, "activation": head.activation.name})
     write_json(folder / _TRANSLATIONS, [rule._asdict() for rule in saturation.translations.rules])
 
@@ -183,7 +191,8 @@ def load_head(folder: Path) -> tuple[MorphemeHead, Saturation]:
         units, head = Morphemes(read_json(folder / UNITS_FILE)), MorphemeHead(**load_file(folder / _HEAD))
         head.activation, described = saved_activation(folder), read_json(folder / HEAD_SETTINGS)
         average, lexical = float(described["average_length"]), bool(described.get("lexical", True))
-        saturation = Saturation(units, average, _translations(folder / _TRANSLATIONS), lexical)
+        lead = float(described.get("lead", 0.0))
+        saturation = Saturation(units, average, _translations(folder / _TRANSLATIONS), lexical, lead)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"cannot read the morpheme head: {error}", where=str(folder), fix="Run prepare_backbone again."

@@ -19,9 +19,15 @@ from kosparse.records import NegativeDoc, Pair, Passage
 from kosparse.sparse.mined import Mine
 
 
-def bm25_over(passages: Sequence[Passage]) -> Bm25:
-    """BM25 over the morphemes of passages, ids in passage order."""
-    return Bm25([passage.id for passage in passages], content_morphemes_of([passage.text for passage in passages]))
+def bm25_over(passages: Sequence[Passage], *, lead: float = 0.0) -> Bm25:
+    """BM25 over the morphemes of passages, ids in passage order.
+
+    Args:
+        passages: In the order of the scores.
+        lead: See ``Bm25``.
+    """
+    tokens = content_morphemes_of([passage.text for passage in passages])
+    return Bm25([passage.id for passage in passages], tokens, lead=lead)
 
 
 def bm25_miner(passages: Sequence[Passage], *, per_pair: int, depth: int, max_share_of_positive: float) -> Mine:

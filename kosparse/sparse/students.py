@@ -75,6 +75,8 @@ def _over_morphemes(material: Material, entries: Sequence[SynonymEntry], teacher
         rules = rules_of(entries, config.dictionary_p, config.translation_share)
         saturation = replace(saturation, translations=Translations(rules))
     saturation = replace(saturation, lexical=config.lexical_prior)
+    if not material.learnt:
+        saturation = replace(saturation, lead=config.lead_weight)
     own = saturation.of(material.texts)
     if teacher is not None and not material.learnt:
         _fit_rows(head, material.states(), material, teacher)

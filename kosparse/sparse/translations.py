@@ -6,7 +6,7 @@ texts of one language close together and would have to learn it word by word.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -65,14 +65,16 @@ class Translations:
             self._by_source[rule.source].append(rule)
         self._lengths = sorted({len(rule.source) for rule in self.rules})
 
-    def of(self, names: Sequence[str]) -> Iterator[tuple[Rule, int]]:
-        """The rules whose source stands in a text, and how often.
+    def of(self, names: Sequence[str], weights: Sequence[float]) -> Iterator[tuple[Rule, float]]:
+        """The rules whose source stands in a text, and the weights of the places where it begins together.
 
         Args:
             names: The text's morphemes in order, those that are no dimension included.
+            weights: Of each place.
         """
         for length in self._lengths:
-            places = range(len(names) - length + 1)
-            found = Counter(tuple(names[at : at + length]) for at in places)
+            found: dict[tuple[str, ...], float] = defaultdict(float)
+            for at in range(len(names) - length + 1):
+                found[tuple(names[at : at + length])] += weights[at]
             for source in found.keys() & self._by_source.keys():
                 yield from ((rule, found[source]) for rule in self._by_source[source])

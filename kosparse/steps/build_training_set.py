@@ -63,7 +63,14 @@ def run(
     negatives, extra = _negatives(config, mined, written, {query.id for query in synthetic})
     everything += extra
     given = _given(config, queries, everything)
-    teacher = teach(queries, everything, bm25_weight=config.bm25_weight, depth=config.teacher_depth, given=given)
+    teacher = teach(
+        queries,
+        everything,
+        bm25_weight=config.bm25_weight,
+        lead=config.lead_weight,
+        depth=config.teacher_depth,
+        given=given,
+    )
     result = TrainingSet(queries, everything, teacher, negatives)
     left_out = contaminated + pseudo.contaminated
     summary = summarise(queries, len(everything), len(negatives), left_out) | dict(given.counts if given else {})
@@ -89,6 +96,7 @@ def teach(
     passages: Sequence[Passage],
     *,
     bm25_weight: float,
+    lead: float,
     depth: int,
     given: GivenScores | None = None,
 ) -> TeacherScores:
@@ -98,7 +106,7 @@ def teach(
     embedder = open_embedder()
     texts = [query.text for query in queries]
     return teacher_scores(
-        bm25_over(passages),
+        bm25_over(passages, lead=lead),
         content_morphemes_of(texts),
         embedder.encode(texts, "query"),
         embedder.encode([passage.text for passage in passages], "passage"),

@@ -20,6 +20,15 @@ def test_a_repeated_query_token_counts_each_time():
     assert index.scores(["a", "a"])[0] == pytest.approx(2 * index.scores(["a"])[0])
 
 
+def test_a_token_that_leads_counts_for_more():
+    index = Bm25(["early", "late"], [["a", "b", "c"], ["b", "c", "a"]], lead=2.0)
+    # Both texts are as long as each other, so only the frequency differs: in proportion to 1 + 2 exp(-place / 20).
+    early, middle, late = (1 + 2 * math.exp(-place / 20) for place in range(3))
+    share = 3 / (early + middle + late)
+    expected = [math.log(1.2) * times / (times + 1.2) for times in (share * early, share * late)]
+    assert index.scores(["a"]) == pytest.approx(expected, rel=1e-6)
+
+
 def test_search_returns_only_texts_that_share_a_token_best_first():
     index = Bm25(["x", "y", "z"], [["a", "b"], ["a", "a"], ["c"]])
     assert [name for name, _ in index.search(["a"], 10)] == ["y", "x"]

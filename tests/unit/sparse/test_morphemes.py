@@ -1,12 +1,14 @@
 """A morpheme model starts as BM25, and its folder holds all it needs."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from kosparse.corpus.lead import lead_weights
 from kosparse.corpus.units import Morphemes
 from kosparse.errors import InputError
 from kosparse.evaluation.bm25 import Bm25
@@ -43,14 +45,24 @@ def test_a_translation_has_a_share_of_the_saturation_of_what_stands_in_the_text(
     assert found[3, [0, 4]].tolist() == [0, 0], "the words of a source stand next to each other, in order"
 
 
+def test_a_translation_leads_where_its_source_does():
+    rules = Translations([Rule(("cell",), ("셀",), 0.5)])
+    saturation = Saturation(Morphemes(["셀", "cell", "sheet"]), 2.0, rules, lead=2.0)
+    early, late = lead_weights(2, 2.0)
+    found = saturation.of(["cell sheet", "sheet cell"])
+    assert found[:, 0].tolist() == pytest.approx([-0.5 * early / (early + 1.2), -0.5 * late / (late + 1.2)])
+    assert found[:, 1].tolist() == pytest.approx([early / (early + 1.2), late / (late + 1.2)])
+
+
+@pytest.mark.parametrize("lead", [0.0, 2.0])
 @pytest.mark.parametrize("activation", [Activation("log1p_relu"), Activation("relu")])
-def test_a_head_of_zeros_scores_as_bm25(activation):
+def test_a_head_of_zeros_scores_as_bm25(activation, lead):
     units = Morphemes(["문서", "보호", "셀", "시트", "표", "넣", "설정", "인쇄"])
     found = units.of(TEXTS)
-    saturation = Saturation(units, sum(map(len, found)) / 3).of(TEXTS)
+    saturation = Saturation(units, sum(map(len, found)) / 3, lead=lead).of(TEXTS)
     weights = activation(with_prior(torch.zeros(3, 8), saturation, torch.tensor(0.0), activation))
 
-    index = Bm25(["a", "b", "c"], [[str(unit) for unit in text] for text in found])
+    index = Bm25(["a", "b", "c"], [[str(unit) for unit in text] for text in found], lead=lead)
     present = (weights > 0).sum(0)
     idf = torch.log1p((3 - present + 0.5) / (present + 0.5))
     query = torch.zeros(8)
@@ -104,7 +116,7 @@ def build(folder, texts):
 def model(backbone):
     network, tokenizer, _ = load_backbone(backbone)
     head, saturation = load_head(backbone)
-    document = MorphemeDocument(network, tokenizer, saturation, head)
+    document = MorphemeDocument(network, tokenizer, replace(saturation, lead=2.0), head)
     save_morpheme_model(backbone.parent / "model", document, torch.ones(len(saturation.units.names)))
     return backbone.parent / "model"
 
@@ -116,6 +128,15 @@ def test_a_saved_model_gives_each_text_its_own_morphemes(model):
 
     assert {"셀", "보호"} <= query.keys() and set(query.values()) == {1.0}
     assert {"표", "문서"} <= document.keys()
+
+
+def test_a_saved_model_knows_that_beginnings_count_for_more(backbone, model):
+    assert load_head(backbone)[1].lead == 0.0
+    loaded = load_sparse_model(model)
+    saturation = next(part.saturation for part in loaded.encoder.modules() if isinstance(part, MorphemeDocument))
+    assert saturation == replace(
+        load_head(backbone)[1], lead=2.0, units=saturation.units, translations=saturation.translations
+    )
 
 
 def test_a_text_has_the_same_weights_in_any_batch(model):

@@ -29,11 +29,11 @@ def test_unsure_entries_long_terms_and_a_share_of_nothing_give_no_rule():
     assert not list(rules_of([SynonymEntry(ko="셀", en="cell", p=1.0)], least_p=0.8, share=0.0))
 
 
-def test_sources_are_found_where_their_words_stand_together_and_counted():
+def test_sources_are_found_where_their_words_stand_together_and_weighed():
     cell, pair = Rule(("cell",), ("셀",), 0.5), Rule(("cell", "range"), ("셀", "범위"), 0.4)
-    found = dict(Translations([pair, cell]).of(["cell", "range", "of", "cell"]))
-    assert found == {cell: 2, pair: 1}
-    assert not list(Translations().of(["cell"]))
+    found = dict(Translations([pair, cell]).of(["cell", "range", "of", "cell"], [3.0, 2.0, 1.0, 1.5]))
+    assert found == {cell: 4.5, pair: 3.0}
+    assert not list(Translations().of(["cell"], [1.0]))
 
 
 def test_of_two_equal_rules_the_heavier_counts():

@@ -50,7 +50,8 @@ def test_with_no_step_the_result_is_the_model_it_started_from(trained, tmp_path,
     units, model, texts = trained
     trained_backbone(Location(model, "champion"), texts, tmp_path / "backbone", units=units)
 
-    _train(tmp_path / "backbone", tmp_path / "again", texts, tmp_path, max_steps=0, active_dims=0.0, train=way)
+    same = {"max_steps": 0, "active_dims": 0.0, "lead_weight": 0.0}  # it keeps the lead that it was trained with
+    _train(tmp_path / "backbone", tmp_path / "again", texts, tmp_path, train=way, **same)
 
     for found, expected in zip(_vectors(tmp_path / "again", texts), _vectors(model, texts), strict=True):
         assert expected.any() and found == pytest.approx(expected, abs=1e-6)
