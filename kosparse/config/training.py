@@ -59,7 +59,7 @@ class BuildTrainingSetConfig(StepConfig):
     """Passages kept with a teacher score per query."""
     bm25_weight: float = Field(default=0.5, ge=0, le=1)
     """Share of BM25 in the teacher; the rest is dense."""
-    lead_weight: float = Field(default=4.0, ge=0)
+    lead_weight: float = Field(default=4.0, ge=0, le=100)
     """As in train_sparse, of the teacher's BM25."""
     teacher_scores: str = ""
     """Scores of a further teacher, such as a cross-encoder: JSON lines of ``query``, ``passage_id`` or ``document_id``,
@@ -132,7 +132,7 @@ class TrainSparseConfig(StepConfig):
     """Entries below this probability neither supervise nor translate."""
     lexical_prior: bool = True
     """Whether a passage has its own morphemes from the start, weighed as by BM25. Morphemes only."""
-    lead_weight: float = Field(default=4.0, ge=0)
+    lead_weight: float = Field(default=4.0, ge=0, le=100)
     """How much more the first morpheme of a passage counts for than one far below, in its frequency before that
     saturates: 4 is five times as much, fading over the first 20 or so. 0 counts all alike. Morphemes only; a model
     that training goes on from keeps its own."""
