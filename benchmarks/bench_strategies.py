@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from benchmarks.bench_synonyms import LABELLED, sample_corpus
+from benchmarks.bench_synonyms import mined_labels, sample_corpus
 from benchmarks.report import finish
 from kosparse.adapters.embedder import open_embedder
 from kosparse.config import MineSynonymsConfig, VerifySynonymsConfig
@@ -26,7 +26,6 @@ from kosparse.llm.loader import open_chat_model
 from kosparse.ports import ChatModel, ChatRequest, Embedder, never
 from kosparse.records import Completion, Reject, SynonymCandidate
 from kosparse.synonyms.calibrate import quality
-from kosparse.synonyms.curated import read_labelled
 from kosparse.synonyms.mine import mine_synonyms
 from kosparse.synonyms.terms import pair_key
 from kosparse.synonyms.verifier import Verifier
@@ -79,7 +78,7 @@ def main() -> None:
 
 def labelled_pool(embedder: Embedder, most: int) -> tuple[list[SynonymCandidate], Pool]:
     """All that mining proposes on the sample corpus, and at most so many labelled ones of it, drawn by hash."""
-    labels = {pair_key(pair.ko, pair.en): pair.label for pair in read_labelled(LABELLED / "mined_synonyms.tsv")}
+    labels = mined_labels()
     mined, _ = mine_synonyms(*sample_corpus(), MineSynonymsConfig(), embedder)
     known = [row for row in mined if row.source != "curated" and pair_key(row.ko, row.en) in labels]
     drawn = sorted(known, key=lambda row: hashlib.sha256(f"{row.ko}\t{row.en}".encode()).digest())[:most]

@@ -25,6 +25,7 @@ from benchmarks.report import finish
 from kosparse.adapters.embedder import open_embedder
 from kosparse.config import MineSynonymsConfig, VerifySynonymsConfig
 from kosparse.corpus.libreoffice import fetch_sample
+from kosparse.errors import ServiceError
 from kosparse.evaluation.significance import wilson
 from kosparse.jsonl import read_records
 from kosparse.ports import ChatModel, ChatRequest, Embedder, never
@@ -42,7 +43,7 @@ from kosparse.synonyms.terms import pair_key
 from kosparse.synonyms.verifier import Verifier, draw_labelled
 from kosparse.synonyms.verify import verify_synonyms_with_llm
 
-LABELLED = Path(__file__).parent / "labelled"
+_LABELLED = Path(__file__).parent / "labelled"
 _THRESHOLD = 0.8
 _POOL = 400
 _RERANKED = 10
@@ -62,7 +63,7 @@ def main() -> None:
     options = parser.parse_args()
     model, embedder = (_model(options.cached) if options.llm else None), open_embedder()
     documents, parallel = sample_corpus()
-    held_out = read_labelled(LABELLED / "synonyms.tsv")
+    held_out = read_labelled(_LABELLED / "synonyms.tsv")
     rows = [
         *verification(held_out, model, embedder, options.seconds),
         *names(embedder),
@@ -79,7 +80,7 @@ def main() -> None:
             f"verification: pairs of benchmarks/labelled/synonyms.tsv; precision and recall at p >= {_THRESHOLD}. "
             "Without mining evidence, which these pairs do not have: the hardest case.",
             "names: languages, countries, scripts and currencies of CLDR and ISO, each against another one's name.",
-            f"retrieval: P@1 of the right English term among {_POOL}, under precision.",
+            f"retrieval: P@1 of the right English term among {_POOL}, under precision: held-out terms, names of CLDR.",
             "dictionary: precision of a random sample labelled by hand (benchmarks/labelled/mined_synonyms.tsv); "
             "curated pairs count as right; recall is of the labelled true candidates.",
         ],
@@ -124,6 +125,11 @@ def sample_corpus() -> tuple[list[Document], list[AlignedText]]:
         return documents, list(read_records(outputs["parallel"], AlignedText))
 
 
+def mined_labels() -> dict[tuple[str, str], bool]:
+    """Whether the terms of a mined pair are synonymous, by ``pair_key``; nothing is fitted on them."""
+    return {pair_key(pair.ko, pair.en): pair.label for pair in read_labelled(_LABELLED / "mined_synonyms.tsv")}
+
+
 def verification(
     held_out: Sequence[LabelledPair], model: ChatModel | None, embedder: Embedder, seconds: float
 ) -> Iterator[Row]:
@@ -134,6 +140,12 @@ def verification(
     few = [held_out[i] for i in draw_labelled(held_out, _ASKED_HELD_OUT, VerifySynonymsConfig().seed)]
     verdicts = _judged(few, model, embedder, seconds)
     asked = [i for i, verdict in enumerate(verdicts) if verdict.asked_llm]
+    if not asked:
+        raise ServiceError(
+            "no held-out pair was answered",
+            where="bench_synonyms",
+            fix="Leave --cached out where this model's answers are not in the cache, or raise --seconds.",
+        )
     answered = [few[i] for i in asked]
     alone = _judged(few, None, embedder, seconds)
     yield _verified("asked, evidence alone", answered, [alone[i] for i in asked])
@@ -193,14 +205,21 @@ def _iso() -> dict[str, str]:
 
 
 def retrieval(held_out: Sequence[LabelledPair], embedder: Embedder) -> Iterator[Row]:
-    """Which of 400 English terms translates a Korean one?"""
+    """Which of 400 English terms translates a Korean one? For held-out terms, and for names."""
+    cldr = _cldr()
     right: dict[str, set[str]] = {}
     for pair in held_out:
         if pair.label:
             right.setdefault(pair.ko, set()).add(pair.en)
-    korean, english = list(right), sorted({pair.en for pair in held_out if pair.label})
-    more = random.Random(13).sample(sorted(set(_cldr().values()) - set(english)), _POOL - len(english))
-    english += [name.lower() for name in more]
+    english = sorted(set().union(*right.values()))
+    more = random.Random(13).sample(sorted(set(cldr.values()) - set(english)), _POOL - len(english))
+    yield from _retrieved("terms", right, english + [name.lower() for name in more], embedder)
+    names = {ko: {en.lower()} for ko, en in random.Random(13).sample(sorted(cldr.items()), _POOL)}
+    yield from _retrieved("names of CLDR", names, [en for (en,) in names.values()], embedder)
+
+
+def _retrieved(what: str, right: Mapping[str, set[str]], english: Sequence[str], embedder: Embedder) -> Iterator[Row]:
+    korean = list(right)
     left, across = embedder.encode(korean, "query"), embedder.encode(english, "query")
     cosine = left @ across.T
     left, across = centred(left), centred(across)
@@ -215,7 +234,8 @@ def retrieval(held_out: Sequence[LabelledPair], embedder: Embedder) -> Iterator[
     }
     for case, chosen in best.items():
         found = sum(english[j] in right[ko] for ko, j in zip(korean, chosen, strict=True))
-        yield _row("retrieval", case, len(korean), round(found / len(korean), 3), _interval(found, len(korean)))
+        share = round(found / len(korean), 3)
+        yield _row("retrieval", f"{what}: {case}", len(korean), share, _interval(found, len(korean)))
 
 
 def dictionaries(
@@ -226,7 +246,7 @@ def dictionaries(
     seconds: float,
 ) -> Iterator[Row]:
     """The initial dictionary and the enhanced one, without parallel text and with it."""
-    labels = {pair_key(pair.ko, pair.en): pair.label for pair in read_labelled(LABELLED / "mined_synonyms.tsv")}
+    labels = mined_labels()
     for case, rows in (("no parallel text", []), ("parallel text", parallel)):
         mined, _ = mine_synonyms(documents, rows, MineSynonymsConfig(), embedder)
         seen = [c for c in mined if c.features.get("documents", 1.0) > 0]

@@ -2,9 +2,10 @@
 
 The weight of a unit is ``activation(prior + peak + mean + bias)``. For a unit that stands in the text, the
 prior is the logit at which the activation gives its BM25 saturation, so with all else at zero the model *is*
-BM25 (the query side carries the IDF); for every other unit it is ``-threshold``. A translation of what stands in
-the text, by the dictionary, has at least a share of its source's weight. ``peak`` is the best match
-of the unit's row with any one token, ``mean`` the match with the whole text.
+BM25 (the query side carries the IDF), in which words at the beginning may count for more; for every other unit it
+is ``-threshold``. A translation of what stands in the text, by the dictionary, has at least a share of its
+source's weight. ``peak`` is the best match of the unit's row with any one token, ``mean`` the match with the whole
+text.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _HEAD, _TRANSLATIONS = "head.safetensors", "translations.json"
 
 @dataclass(frozen=True)
 class Saturation:
-    """BM25 without its IDF: ``tf / (tf + k1 (1 - b + b length / average))``, in [0, 1).
+    """BM25 without its IDF: ``tf / (tf + k1 (1 - b + b length / average))``, in [0, 1), tf weighed by place for a lead.
 
     A translation of what stands in the text has the saturation of its source, times the rule's weight, as a negative
     number: the reading may add to a word of the text or take from it, but not overrule the dictionary.

@@ -16,7 +16,7 @@ from kosparse.sparse.activation import Activation
 from kosparse.sparse.backbone import build_backbone, dense_vectors, load_backbone
 from kosparse.sparse.cached_weights import document_weights
 from kosparse.sparse.model import load_sparse_model, save_morpheme_model
-from kosparse.sparse.morpheme_head import MorphemeHead, Saturation, calibrated_head, load_head, with_prior
+from kosparse.sparse.morpheme_head import MorphemeHead, Saturation, calibrated_head, load_head, replace_mean, with_prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.states import EncoderStates
 from kosparse.sparse.translations import Rule, Translations
@@ -97,6 +97,23 @@ def test_logits_are_standardised_over_the_passages(tmp_path):
     by_hand = head(torch.stack([states.of(text) for text in range(10)]), torch.ones(10, 4)).detach()
     assert logits.numpy() == pytest.approx(by_hand.numpy(), abs=1e-2)
     assert probe.active < probe.active_before
+
+
+def test_fitted_rows_weigh_more_and_leave_what_is_read_on_average(tmp_path):
+    random = np.random.default_rng(1)
+    values = random.normal(size=(40, 4)).astype(np.float16)
+    states = EncoderStates(values=values, starts=np.arange(0, 41, 4), pieces=np.zeros(40, dtype=np.int32))
+    rows = torch.nn.functional.normalize(torch.from_numpy(random.normal(size=(6, 4)).astype(np.float32)), dim=1)
+    head, _, _ = calibrated_head(rows, states, tmp_path / "states")
+    centers = torch.stack([states.of(text).float().mean(0) for text in range(10)])
+    before = (centers @ head.mean.T + head.bias).detach()
+
+    replace_mean(head, rows, centers)
+
+    after = (centers @ head.mean.T + head.bias).detach()
+    assert float(after.mean()) == pytest.approx(float(before.mean()), abs=1e-5)
+    assert float(after.std(0, correction=0).mean()) == pytest.approx(0.3, abs=1e-5)
+    assert float(before.std(0, correction=0).mean()) == pytest.approx(0.2, abs=1e-5)
 
 
 @pytest.fixture(scope="module")
