@@ -1,6 +1,6 @@
 """Can the language model of ``LLM_BASE_URL`` tell how two terms relate? ``python -m benchmarks.bench_relations``.
 
-Held-out pairs labelled by hand, asked as ``verify_synonyms.relations=asked`` asks them, but without sentences that use
+Held-out pairs labelled by hand, asked as ``verify_synonyms`` asks them first, but without sentences that use
 them, for these pairs have none. Answers are cached.
 """
 
@@ -18,9 +18,8 @@ from benchmarks.report import finish
 from kosparse.llm.loader import open_chat_model
 from kosparse.records import Relation
 from kosparse.synonyms.calibrate import auroc
-from kosparse.synonyms.curated import LabelledPair, read_labelled
+from kosparse.synonyms.curated import LabelledPair, draw_labelled, read_labelled
 from kosparse.synonyms.typed import TYPES, ask_types, likeliest
-from kosparse.synonyms.verifier import draw_labelled
 
 _LABELLED = Path(__file__).parent / "labelled" / "synonyms.tsv"
 _SEED = 13

@@ -2,7 +2,8 @@
 
 One pool of mined pairs labelled by hand, judged by ``low``, ``balanced`` and ``high`` in turn. The language model of
 ``LLM_BASE_URL`` is asked everything anew by each of them: no answer comes from a cache, and calls and seconds hold the
-calibration too.
+calibration too. The last row is ``high`` without what was said of how terms relate: it takes the answers of the row
+before, so it has no time of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -30,10 +31,18 @@ from kosparse.synonyms.mine import mine_synonyms
 from kosparse.synonyms.terms import pair_key
 from kosparse.synonyms.verifier import Verifier
 
-Strategy = Literal["low", "balanced", "high"]
 Pool = Sequence[tuple[SynonymCandidate, bool]]
 _DAY = 86_400.0
-_STRATEGIES: tuple[Strategy, ...] = ("low", "balanced", "high")
+
+
+class Case(NamedTuple):
+    """One row."""
+
+    strategy: Literal["low", "balanced", "high"]
+    relations: Literal["form", "asked"] = "asked"
+
+
+_CASES = (Case("low", "form"), Case("balanced"), Case("high"), Case("high", "form"))
 
 
 class Counted:
@@ -61,7 +70,8 @@ def main() -> None:
     embedder = open_embedder()
     mined, pool = labelled_pool(embedder, options.pairs)
     model = open_chat_model(8).inner
-    rows = [judged(strategy, mined, pool, model, embedder, options.labelled) for strategy in _STRATEGIES]
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [judged(case, mined, pool, model, embedder, options.labelled, Path(folder)) for case in _CASES]
     finish(
         "strategies",
         rows,
@@ -86,25 +96,27 @@ def labelled_pool(embedder: Embedder, most: int) -> tuple[list[SynonymCandidate]
 
 
 def judged(
-    strategy: Strategy,
+    case: Case,
     mined: Sequence[SynonymCandidate],
     pool: Pool,
     model: ChatModel,
     embedder: Embedder,
     labelled: int,
+    answers: Path,
 ) -> dict[str, Any]:
     """One row: what the strategy accepts of the pool, and what that cost."""
     config = VerifySynonymsConfig(
-        strategy=strategy, labelled_pairs=labelled, max_candidates=len(pool), budget_seconds=_DAY
+        strategy=case.strategy,
+        relations=case.relations,
+        labelled_pairs=labelled,
+        max_candidates=len(pool),
+        budget_seconds=_DAY,
     )
-    asked = Counted(model)
-    with tempfile.TemporaryDirectory() as folder:
-        cached = CachedChatModel(asked, Path(folder) / "responses.sqlite")
-        started = time.perf_counter()
-        verdicts = Verifier(cached, config, embedder, None, pool=mined).judge(
-            [row for row, _ in pool], budget_seconds=_DAY
-        )
-        seconds = time.perf_counter() - started
+    file = answers / f"{case.strategy}.sqlite"
+    answered, asked = file.exists(), Counted(CachedChatModel(model, file))
+    started = time.perf_counter()
+    verdicts = Verifier(asked, config, embedder, None, pool=mined).judge([row for row, _ in pool], budget_seconds=_DAY)
+    seconds = time.perf_counter() - started
     found = quality(
         np.array([verdict.p for verdict in verdicts]),
         [label for _, label in pool],
@@ -113,7 +125,8 @@ def judged(
     )
     low, high = found["precision_interval"]
     return {
-        "strategy": strategy,
+        "strategy": case.strategy,
+        "types": "" if case.strategy == "low" else "asked first" if case.relations == "asked" else "not asked",
         "precision": found["precision"],
         "interval": f"{low:.3f}-{high:.3f}",
         "recall": found["recall"],
@@ -121,7 +134,7 @@ def judged(
         "ECE": round(found["ece"], 3),
         "pairs asked": sum(verdict.asked_llm for verdict in verdicts),
         "calls": asked.calls,
-        "seconds": round(seconds),
+        "seconds": "" if answered else round(seconds),
     }
 
 

@@ -34,13 +34,13 @@ from kosparse.settings import settings
 from kosparse.steps import ingest_corpus
 from kosparse.synonyms.calibrate import quality
 from kosparse.synonyms.combiner import Floats
-from kosparse.synonyms.curated import LabelledPair, read_labelled
+from kosparse.synonyms.curated import LabelledPair, draw_labelled, read_labelled
 from kosparse.synonyms.enhance import enhance_dictionary, summarise
 from kosparse.synonyms.mine import mine_synonyms, sources_of
 from kosparse.synonyms.neighbours import centred, hubness, mutual_neighbours
 from kosparse.synonyms.questions import said_yes
 from kosparse.synonyms.terms import pair_key
-from kosparse.synonyms.verifier import Verifier, draw_labelled
+from kosparse.synonyms.verifier import Verifier
 from kosparse.synonyms.verify import verify_synonyms_with_llm
 
 _LABELLED = Path(__file__).parent / "labelled"

@@ -41,8 +41,13 @@ RECIPES: dict[str, Overrides] = {
     "full": {
         "check_prerequisites": {"free_disk_gb": 50},
         "mine_synonyms": {"max_candidates": 50000, "frequent_terms": 50000},
-        "verify_synonyms": {"max_candidates": 20000, "budget_seconds": 7200, "concurrency": 128},
-        "discover_synonyms": {"max_terms": 2000, "budget_seconds": 3600, "concurrency": 128},
+        "verify_synonyms": {
+            "max_candidates": 20000,
+            "labelled_pairs": 400,
+            "budget_seconds": 7200,
+            "concurrency": 128,
+        },
+        "discover_synonyms": {"max_terms": 2000, "labelled_pairs": 400, "budget_seconds": 3600, "concurrency": 128},
         "generate_queries": {
             "query_types": ["keyword", "question", "colloquial", "claim", "code_mixed"],
             "queries_per_passage": 5,

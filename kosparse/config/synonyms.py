@@ -45,10 +45,11 @@ class VerifySynonymsConfig(LlmStepConfig):
     """A TSV of labelled pairs (ko, en, label, kind, evidence); empty uses those that ship."""
     labelled_pairs: int = Field(default=32, ge=0)
     """Labelled pairs the LLM is asked about, to calibrate its answers."""
-    relations: Literal["form", "asked"] = "form"
-    """How the terms of an accepted pair relate: by their ``form``, or ``asked`` of the LLM beside sentences that use
-    them, four short questions each. What it calls related, opposite or unrelated is not exported, what is broader or
-    narrower goes one way. The packaged model is too small for it."""
+    relations: Literal["form", "asked"] = "asked"
+    """``asked``: before anything else the LLM says how the terms of each pair relate, beside sentences that use them,
+    four short questions; ``form`` leaves that away. What it says is evidence of p. A model that knows most synonyms for
+    what they are decides too: what it calls related, opposite or unrelated is not exported, what is broader or narrower
+    goes one way. Else a pair's form says how its terms relate."""
     calibration: str = ""
     """The ``calibration`` output of an earlier run with the same model and prompts, a path or s3 address: the
     combiner is taken from there, and only controls are asked. Empty fits it anew."""
@@ -70,7 +71,7 @@ class DiscoverSynonymsConfig(LlmStepConfig):
     """Only pairs at least this sure are extended."""
     labelled_pairs: int = Field(default=32, ge=0)
     """As in verify_synonyms, whose answers are then found in the cache."""
-    relations: Literal["form", "asked"] = "form"
+    relations: Literal["form", "asked"] = "asked"
     """As in verify_synonyms."""
     calibration: str = ""
     """As in verify_synonyms."""

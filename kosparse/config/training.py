@@ -159,6 +159,9 @@ class TrainSparseConfig(StepConfig):
     """Share of a batch drawn from real queries first, where the training set holds any."""
     real_label_weight: float = Field(default=0.5, ge=0, le=1)
     """As ``label_weight``, for real queries: somebody judged their passage relevant."""
+    judged_spread: float = Field(default=0.15, ge=0, le=2)
+    """After the last step, the query weights of units are fitted to the real queries of the train split, where there
+    are any: how far one may go from where it was, as the standard deviation of its logarithm; 0 leaves them."""
     device: str = "auto"
     """A torch device such as ``cpu`` or ``cuda``; ``auto`` takes a GPU where there is one."""
     nodes: int = Field(default=1, ge=1, le=64)

@@ -18,6 +18,8 @@ from kosparse.sparse.student import Asked
 from kosparse.sparse.training_set import GROUPS, TrainingSet
 
 _VALIDATION_QUERIES = 300
+_JUDGED_QUERIES = 1000
+"""The rank of one passage says less than a divergence: more of them are looked at."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Batches:
         self.validates_on_real = bool(real)
         """Whether the held-out queries are judged ones: then their judgements choose the state, not the teacher."""
         held_out = real or self.usable("validation")
-        chosen = held_out[:: max(1, len(held_out) // _VALIDATION_QUERIES)] or sum(self.groups.values(), [])
+        most = _JUDGED_QUERIES if real else _VALIDATION_QUERIES
+        chosen = held_out[:: max(1, len(held_out) // most)] or sum(self.groups.values(), [])
         self.held_out = Batch(chosen, self._passages(chosen, ()), [()] * len(chosen))
 
     @property

@@ -18,6 +18,7 @@ from kosparse.sparse import distributed
 from kosparse.sparse.checkpoints import Checkpoints, fingerprint
 from kosparse.sparse.closed_form import DenseTeacher
 from kosparse.sparse.curves import Curves
+from kosparse.sparse.judged_weights import fit_to_judged
 from kosparse.sparse.material import Material
 from kosparse.sparse.students import open_learner
 from kosparse.sparse.training import Trained, Trainer
@@ -84,6 +85,8 @@ def fit(
     learner = open_learner(material, len(boosts), entries, teacher)
     with _one_thread(config):
         trained = Trainer(config, data, learner.student, learner.asked, checkpoints, curves).run()
+        if config.judged_spread:
+            trained.judged = fit_to_judged(learner.student, data, learner.asked, config.judged_spread)
     if not distributed.rank():
         learner.save(folder)
         if checkpoints is not None:

@@ -171,6 +171,14 @@ class FullStudent:
         """See ``Student.weigh``."""
         return self.queries.weigh(queries, self._weights)
 
+    def query_weights(self) -> Tensor | None:
+        """See ``Student.query_weights``."""
+        return self.queries.result()
+
+    def reweigh(self, factors: Tensor) -> None:
+        """See ``Student.reweigh``."""
+        self.queries.reweigh(factors)
+
     @torch.no_grad()
     def margins(self) -> Margins:
         """Of passages spread over the collection."""

@@ -93,6 +93,16 @@ class HeadStudent:
         """See ``Student.weigh``."""
         return weighed(queries, self.model.query)
 
+    @torch.no_grad()
+    def query_weights(self) -> Tensor:
+        """See ``Student.query_weights``."""
+        return torch.relu(self.model.query)
+
+    @torch.no_grad()
+    def reweigh(self, factors: Tensor) -> None:
+        """See ``Student.reweigh``."""
+        self.model.query.mul_(factors)
+
     def count_active(self) -> None:
         """Of all passages, over all dimensions."""
         self.active = torch.from_numpy(self.vectors().getnnz(axis=1).astype(np.int64))
@@ -125,4 +135,4 @@ class HeadStudent:
     def finish(self, network: Any) -> Tensor:
         """Put what was learnt into the network; return the query weights."""
         set_output(network, find_head(network), self.model.rows.detach(), self.model.bias.detach())
-        return self.model.query.detach().relu()
+        return self.query_weights()

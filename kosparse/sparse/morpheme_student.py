@@ -97,6 +97,16 @@ class MorphemeStudent:
         """See ``Student.weigh``."""
         return weighed(queries, self.query)
 
+    @torch.no_grad()
+    def query_weights(self) -> Tensor:
+        """See ``Student.query_weights``."""
+        return torch.relu(self.query)
+
+    @torch.no_grad()
+    def reweigh(self, factors: Tensor) -> None:
+        """See ``Student.reweigh``."""
+        self.query.mul_(factors)
+
     def count_active(self) -> None:
         """Of all passages, over all dimensions."""
         self.active = torch.from_numpy(self.vectors().getnnz(axis=1).astype(np.int64))
@@ -136,7 +146,7 @@ class MorphemeStudent:
         head.mean.copy_(self.mean)
         head.bias.copy_(self.bias)
         head.threshold.copy_(self.threshold)
-        return self.query.detach().relu()
+        return self.query_weights()
 
     def _logits(self, terms: Terms, passages: slice = slice(None)) -> Tensor:
         """Of some units in some passages, all by default: shape [passages, len(terms)]."""

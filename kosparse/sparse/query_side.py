@@ -26,6 +26,14 @@ class QuerySide(Protocol):
         """
         ...
 
+    def result(self) -> Tensor | None:
+        """The weights of the terms, shape [terms]; None where they have none of their own."""
+        ...
+
+    def reweigh(self, factors: Tensor) -> None:
+        """Multiply them, shape [terms]."""
+        ...
+
 
 class StaticQueries:
     """Inference-free: a query is its terms, each with a weight that learns.
@@ -49,6 +57,10 @@ class StaticQueries:
         """The weights."""
         return self.weights.detach().relu()
 
+    def reweigh(self, factors: Tensor) -> None:
+        """See ``QuerySide.reweigh``."""
+        self.weights.data.mul_(factors)
+
 
 class NetworkQueries:
     """Symmetric: the network that reads the passages reads the queries too, and so expands them.
@@ -67,3 +79,9 @@ class NetworkQueries:
     def weigh(self, queries: Sequence[Asked], read: Callable[[Sequence[int]], Tensor]) -> Tensor:
         """See ``QuerySide.weigh``."""
         return read([self.first + int(query[0]) for query in queries])
+
+    def result(self) -> None:
+        """There are none."""
+
+    def reweigh(self, factors: Tensor) -> None:
+        """There are none."""

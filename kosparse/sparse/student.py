@@ -90,6 +90,14 @@ class Student(Protocol):
         """Weights of some queries as they are now: shape [queries, terms]."""
         ...
 
+    def query_weights(self) -> Tensor | None:
+        """Of every term in a query as they are now, >= 0: shape [terms]; None where the encoder gives them."""
+        ...
+
+    def reweigh(self, factors: Tensor) -> None:
+        """Multiply them, shape [terms]."""
+        ...
+
     def margins(self) -> Margins:
         """Of a sample of passages and dimensions."""
         ...

@@ -99,8 +99,7 @@ def _over_morphemes(material: Material, entries: Sequence[SynonymEntry], teacher
 def _over_pieces(material: Material) -> Learner:
     config = material.config
     if config.train == "all":
-        queries = StaticQueries(material.weights)
-        return _whole(material, queries, material.terms, queries.result)
+        return _whole(material, StaticQueries(material.weights), material.terms)
     head, activation = find_head(material.network), Activation(config.activation)
     student = HeadStudent(head, material.states(), material.weights, material.wishes, config.seed, activation)
     return Learner(student, material.terms, lambda folder: _save(material, folder, student.finish(material.network)))
@@ -110,19 +109,17 @@ def _symmetric(material: Material, boosts: int) -> Learner:
     if boosts:
         note(f"{boosts:,} rising terms raise nothing: the weights of queries come from the encoder")
     asked = [np.array([row] if len(terms) else [], dtype=np.int64) for row, terms in enumerate(material.terms)]
-    return _whole(material, NetworkQueries(len(material.texts)), asked, lambda: None)
+    return _whole(material, NetworkQueries(len(material.texts)), asked)
 
 
-def _whole(
-    material: Material, queries: QuerySide, asked: Sequence[Asked], result: Callable[[], Tensor | None]
-) -> Learner:
-    """Over pieces, every layer; ``result`` gives the query weights where there are any."""
+def _whole(material: Material, queries: QuerySide, asked: Sequence[Asked]) -> Learner:
+    """Over pieces, every layer."""
     read = [] if queries.parameters() else material.pieces([query.text for query in material.data.queries])
     network, pad = material.network.to(material.device).eval(), material.tokenizer.pad_token_id
     passages = PieceNetwork(network, material.pieces(material.texts), pad, read)
     material.spare_memory()
     student = FullStudent(passages, queries, material.wishes, material.config)
-    return Learner(student, asked, lambda folder: _save(material, folder, result()))
+    return Learner(student, asked, lambda folder: _save(material, folder, queries.result()))
 
 
 def _save(material: Material, folder: Path, query_weights: Tensor | None) -> None:

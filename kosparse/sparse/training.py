@@ -53,6 +53,8 @@ class Trained:
     """Training, those before an interruption included."""
     active_dims: float = 0.0
     """Mean active dimensions per passage of the state that was kept."""
+    judged: dict[str, float] = field(default_factory=dict)
+    """What judged queries brought, as ``fit_to_judged`` says."""
 
 
 class Trainer:

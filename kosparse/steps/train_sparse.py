@@ -75,6 +75,7 @@ def run(
         "validation_ndcg@10": best["validation_ndcg@10"],
         "active_terms": trained.active_dims,
         "passages_with_dictionary_terms": float(wishing),
+        **trained.judged,
     }
 
 

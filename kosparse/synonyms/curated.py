@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,6 +120,20 @@ def read_labelled(path: Path | str | None = None) -> list[LabelledPair]:
             )
         pairs[key] = pair
     return list(pairs.values())
+
+
+def draw_labelled(labelled: Sequence[LabelledPair], most: int, seed: int) -> list[int]:
+    """Positions of at most ``most`` pairs: half true, a quarter hard false, a quarter random false, alternating."""
+    order = list(range(len(labelled)))
+    random.Random(seed).shuffle(order)
+    true = [i for i in order if labelled[i].label]
+    hard = [i for i in order if not labelled[i].label and labelled[i].kind != "random"]
+    easy = [i for i in order if not labelled[i].label and labelled[i].kind == "random"]
+    chosen: list[int] = []
+    while len(chosen) < most and (true or hard or easy):
+        for queue in (true, hard, true, easy):
+            chosen += [queue.pop()] if queue else []
+    return chosen[:most]
 
 
 def _labelled(cells: Sequence[str], where: str) -> LabelledPair:

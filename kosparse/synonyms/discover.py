@@ -16,7 +16,6 @@ from kosparse.synonyms.combiner import Calibration
 from kosparse.synonyms.curated import LabelledPair
 from kosparse.synonyms.grounding import Texts
 from kosparse.synonyms.terms import korean_key, pair_key, problem, tidy, tidy_english
-from kosparse.synonyms.typed import with_types
 from kosparse.synonyms.verifier import Verifier
 
 PROMPT = "discover_synonyms"
@@ -66,15 +65,12 @@ def discover_synonyms_with_llm(
         strategy="high",
         seed=config.seed,
         labelled_pairs=config.labelled_pairs,
+        relations=config.relations,
         budget_seconds=max(deadline - time.monotonic(), 1.0),
     )
     known_pairs = [v.candidate for v in verdicts]
     verifier = Verifier(model, verifying, embedder, labelled, pool=known_pairs, calibration=calibration)
     judged = verifier.judge(candidates, budget_seconds=max(deadline - time.monotonic(), 1.0))
-    if config.relations == "asked":
-        threshold, left = verifying.verification_threshold, max(deadline - time.monotonic(), 1.0)
-        known_synonyms = verifier.known_synonyms()
-        judged = with_types(judged, model, known=known_synonyms, threshold=threshold, budget_seconds=left)
     return judged, rejects + left_out
 
 

@@ -16,7 +16,7 @@ from kosparse.llm.accounting import Answer
 from kosparse.llm.ask import ask
 from kosparse.llm.labels import log_odds, swapped_log_odds
 from kosparse.ports import ChatModel, ChatRequest
-from kosparse.records import Completion, Provenance, SynonymCandidate
+from kosparse.records import Completion, SynonymCandidate
 from kosparse.synonyms.terms import english_key, korean_key, tidy, tidy_english
 
 SAME, NAME, CHOOSE = "verify_synonym", "translate_term", "choose_synonym"
@@ -62,15 +62,24 @@ def ask_pairs(
     ]
     left = max(budget_seconds - (time.monotonic() - started), 1.0)
     answers = ask(model, requests, what=what, budget_seconds=left)
-    _check_probabilities(answers)
+    check_probabilities(answers)
     every = iter(answers)
     return [_odds([(name, next(every)) for name, _ in questions]) for questions in asked]
 
 
-def provenance(model: ChatModel) -> Provenance:
-    """What a verdict that used the model records."""
-    fingerprints = " ".join(prompts.load(name).fingerprint for name in PROMPTS)
-    return Provenance(prompt=fingerprints, model=model.model, quantization=model.quantization)
+def check_probabilities(answers: Sequence[Answer]) -> None:
+    """Refuse a service that answers without token probabilities.
+
+    Raises:
+        ServiceError: Not one of the answers has any.
+    """
+    done = [answer for answer in answers if isinstance(answer, Completion)]
+    if done and not any(answer.first_token_logprobs for answer in done):
+        raise ServiceError(
+            "the language model answers without token probabilities, so pairs cannot be verified",
+            where="verify_synonyms",
+            fix='Use a server that returns logprobs (vLLM does), or set the strategy "low", which asks no model.',
+        )
 
 
 def said_yes(odds: Odds) -> float:
@@ -152,13 +161,3 @@ def _odds(answers: Sequence[tuple[str, Answer]]) -> dict[str, float] | None:
             found[name] = log_odds(first, *_SPELLINGS[name])
     known = {name: value for name, value in found.items() if value is not None}
     return known if by_name and len(known) == 2 * len(LANGUAGES) else None
-
-
-def _check_probabilities(answers: Sequence[Answer]) -> None:
-    done = [answer for answer in answers if isinstance(answer, Completion)]
-    if done and not any(answer.first_token_logprobs for answer in done):
-        raise ServiceError(
-            "the language model answers without token probabilities, so pairs cannot be verified",
-            where="verify_synonyms",
-            fix='Use a server that returns logprobs (vLLM does), or set the strategy "low", which asks no model.',
-        )

@@ -2,124 +2,123 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from kosparse import progress, prompts
+from kosparse import prompts
 from kosparse.llm.accounting import Answer
 from kosparse.llm.ask import ask
 from kosparse.llm.labels import label_log_probabilities
 from kosparse.ports import ChatModel, ChatRequest
-from kosparse.records import Completion, Provenance, Relation, SynonymCandidate, Verdict
+from kosparse.records import Completion, Relation, SynonymCandidate, Verdict
+from kosparse.synonyms.questions import LANGUAGES, check_probabilities
 
 PROMPT = "type_synonym"
-TYPES: tuple[Relation, ...] = ("equivalent", "hypernym", "hyponym", "related", "antonym", "wrong")
-"""What it may answer; abbreviations, transliterations and spellings are equivalents of a certain form."""
-_LETTERS = "ABCDEF"
-_ORDERS = (TYPES, TYPES[::-1])
-_LANGUAGES = ("ko", "en")
+TYPES: tuple[Relation, ...] = ("equivalent", "hypernym", "related", "antonym", "wrong")
+"""What it may answer; ``hypernym`` is either term's. Abbreviations, transliterations and spellings are equivalents of a
+certain form."""
+LEAST_RIGHT = 0.75
+"""Of known synonyms, that a model calls equivalent if what it calls others is to be believed."""
+_DIRECTIONS: tuple[Relation, ...] = ("hypernym", "hyponym")
+_EITHER = {"hypernym": "broader"}
+"""How the prompt names an option that leaves open which of the two is broader."""
+_LETTERS = "ABCDE"
 _EXAMPLES, _EXAMPLE_CHARACTERS = 2, 160
 _TOP_LOGPROBS = 20
-_LEAST_RIGHT = 0.75
-"""Of known synonyms, that a model calls equivalent if it can tell relations at all."""
 
-
-def with_types(
-    verdicts: Sequence[Verdict],
-    model: ChatModel,
-    *,
-    known: Sequence[SynonymCandidate],
-    threshold: float,
-    budget_seconds: float,
-) -> list[Verdict]:
-    """The same verdicts; those that passed say how their terms relate, as far as the budget reaches.
-
-    What the model calls equivalent keeps the relation that its form has. ``p`` stays: another question was fitted.
-    A model that does not call most known synonyms equivalent is not asked further, with a note.
-
-    Args:
-        verdicts: Of which those with p at least ``threshold`` are asked about, but for curated ones.
-        model: Whom to ask.
-        known: Pairs that are synonymous for certain.
-        threshold: In [0, 1].
-        budget_seconds: No question is sent after that.
-    """
-    started = time.monotonic()
-    told = [types for types in ask_types(model, known, what="known relations", budget_seconds=budget_seconds) if types]
-    right = sum(likeliest(types) == "equivalent" for types in told)
-    if not told or right < _LEAST_RIGHT * len(told):
-        progress.note(
-            f"synonyms: of {len(told)} known synonyms that it answered about in time, the language model calls {right} "
-            "equivalent, so it is not asked how terms relate: their form decides"
-        )
-        return list(verdicts)
-    chosen = [
-        i for i, verdict in enumerate(verdicts) if verdict.p >= threshold and verdict.candidate.source != "curated"
-    ]
-    asked = [verdicts[i].candidate for i in chosen]
-    left = max(budget_seconds - (time.monotonic() - started), 1.0)
-    answers = ask_types(model, asked, what="relations", budget_seconds=left)
-    made_by = Provenance(prompt=prompts.load(PROMPT).fingerprint, model=model.model, quantization=model.quantization)
-    typed = {
-        i: _typed(verdicts[i], types, made_by) for i, types in zip(chosen, answers, strict=True) if types is not None
-    }
-    return [typed.get(i, verdict) for i, verdict in enumerate(verdicts)]
+Types = dict[str, float]
+"""Natural-log probability by type."""
 
 
 def ask_types(
     model: ChatModel, candidates: Sequence[SynonymCandidate], *, what: str, budget_seconds: float
-) -> list[dict[Relation, float] | None]:
-    """Natural-log probability of each of ``TYPES``: the mean over two languages and two orders of the options.
+) -> list[Types | None]:
+    """How each pair relates, by ``TYPES``: the mean over two languages and two orders of the options.
 
     Two example sentences of the pair are shown where it has any. None for pairs the budget did not reach, or whose
     answers held no letter.
+
+    Raises:
+        ServiceError: The service is dead, or answers without token probabilities.
     """
-    prompt = prompts.load(PROMPT)
+    shown = [_EITHER.get(name, name) for name in TYPES]
+    return _ask(model, candidates, TYPES, shown, what, budget_seconds)
+
+
+def likeliest(types: Types) -> Relation:
+    """Of those there are; of two that are equally likely the first."""
+    return max((name for name in (*TYPES, "hyponym") if name in types), key=lambda name: types[name])
+
+
+def related_by_types(
+    verdicts: Sequence[Verdict], model: ChatModel, *, threshold: float, budget_seconds: float
+) -> list[Verdict]:
+    """The same verdicts; those that passed and were typed relate as the model says.
+
+    What it calls equivalent keeps the relation that its form has. Of what it calls broader it is asked which of the two
+    terms that is; where the budget does not reach that far, the form decides.
+
+    Args:
+        verdicts: With the types of those that were asked about.
+        model: Whom to ask.
+        threshold: Of p, in [0, 1].
+        budget_seconds: No question is sent after that.
+    """
+    passed = {
+        i: likeliest(verdict.types) for i, verdict in enumerate(verdicts) if verdict.types and verdict.p >= threshold
+    }
+    broader = [i for i, found in passed.items() if found == "hypernym"]
+    asked = [verdicts[i].candidate for i in broader]
+    answers = _ask(model, asked, _DIRECTIONS, list(_DIRECTIONS), "broader terms", budget_seconds)
+    known: dict[int, Relation] = {i: found for i, found in passed.items() if found not in ("equivalent", "hypernym")}
+    known |= {i: likeliest(answer) for i, answer in zip(broader, answers, strict=True) if answer is not None}
+    return [
+        verdict.model_copy(update={"relation": known[i]}) if i in known else verdict
+        for i, verdict in enumerate(verdicts)
+    ]
+
+
+def _ask(
+    model: ChatModel,
+    candidates: Sequence[SynonymCandidate],
+    names: Sequence[Relation],
+    shown: Sequence[str],
+    what: str,
+    budget_seconds: float,
+) -> list[Types | None]:
+    """Log-probability of each of ``names``, which the prompt calls as ``shown``."""
+    prompt, orders = prompts.load(PROMPT), (slice(None), slice(None, None, -1))
     requests = [
         ChatRequest(
             messages=prompt.messages(
-                ko=candidate.ko, en=candidate.en, language=language, options=list(order), examples=_shown(candidate)
+                ko=candidate.ko, en=candidate.en, language=language, options=shown[order], examples=_used(candidate)
             ),
             max_tokens=1,
             top_logprobs=_TOP_LOGPROBS,
         )
         for candidate in candidates
-        for language, order in _asked()
+        for language in LANGUAGES
+        for order in orders
     ]
-    answers = iter(ask(model, requests, what=what, budget_seconds=budget_seconds))
-    return [_mean([_by_type(next(answers), order) for _, order in _asked()]) for _ in candidates]
+    answers = ask(model, requests, what=what, budget_seconds=budget_seconds)
+    check_probabilities(answers)
+    every = iter(answers)
+    each = [(language, order) for language in LANGUAGES for order in orders]
+    return [_mean([_by_name(next(every), names[order]) for _, order in each]) for _ in candidates]
 
 
-def likeliest(types: dict[Relation, float]) -> Relation:
-    """Of ``TYPES``; of two that are equally likely the first."""
-    return max(TYPES, key=lambda name: types[name])
-
-
-def _typed(verdict: Verdict, types: dict[Relation, float], made_by: Provenance) -> Verdict:
-    found = likeliest(types)
-    relation = verdict.relation if found == "equivalent" else found
-    asked = [verdict.provenance.prompt] if verdict.provenance else []
-    provenance = made_by.model_copy(update={"prompt": " ".join([*asked, made_by.prompt])})
-    return verdict.model_copy(update={"relation": relation, "types": types, "provenance": provenance})
-
-
-def _asked() -> Iterator[tuple[str, tuple[Relation, ...]]]:
-    return ((language, order) for language in _LANGUAGES for order in _ORDERS)
-
-
-def _shown(candidate: SynonymCandidate) -> list[str]:
+def _used(candidate: SynonymCandidate) -> list[str]:
     return [example[:_EXAMPLE_CHARACTERS] for example in candidate.examples[:_EXAMPLES]]
 
 
-def _by_type(answer: Answer, order: Sequence[Relation]) -> dict[Relation, float] | None:
-    found = label_log_probabilities(answer, _LETTERS) if isinstance(answer, Completion) else None
-    return None if found is None else dict(zip(order, found, strict=True))
+def _by_name(answer: Answer, names: Sequence[Relation]) -> Types | None:
+    found = label_log_probabilities(answer, _LETTERS[: len(names)]) if isinstance(answer, Completion) else None
+    return None if found is None else dict(zip(names, found, strict=True))
 
 
-def _mean(answers: Sequence[dict[Relation, float] | None]) -> dict[Relation, float] | None:
+def _mean(answers: Sequence[Types | None]) -> Types | None:
     known = [answer for answer in answers if answer is not None]
     if len(known) < len(answers):
         return None
-    return {name: round(float(np.mean([answer[name] for answer in known])), 3) for name in TYPES}
+    return {name: round(float(np.mean([answer[name] for answer in known])), 3) for name in known[0]}

@@ -11,7 +11,6 @@ from kosparse.ports import ChatModel, Embedder
 from kosparse.records import SynonymCandidate, Verdict
 from kosparse.synonyms.combiner import Calibration
 from kosparse.synonyms.curated import LabelledPair
-from kosparse.synonyms.typed import with_types
 from kosparse.synonyms.verifier import Verifier
 
 
@@ -28,7 +27,9 @@ def verify_synonyms_with_llm(
 
     A logistic regression over mining evidence judges all; the language model is asked about the pairs
     that leaves unsure and a few of the others (``balanced``), about all (``high``) or about none (``low``),
-    within ``budget_seconds``. Curated candidates are taken on trust (p = 1, or 0 where marked as wrong).
+    within ``budget_seconds``: first how its terms relate, beside sentences that use them, then whether they are the
+    same. All it says is evidence of p; a model that types known synonyms as what they are decides the relation, too.
+    Curated candidates are taken on trust (p = 1, or 0 where marked as wrong).
 
     Args:
         candidates: From mining; may be empty.
@@ -53,14 +54,5 @@ def verify_synonyms_with_llm(
     verifier = Verifier(model, config, embedder, labelled, pool=candidates, calibration=calibration)
     left = max(config.budget_seconds - (time.monotonic() - started), 1.0)
     verdicts = verifier.judge(candidates, budget_seconds=left)
-    if model is not None and config.strategy != "low" and config.relations == "asked":
-        left = max(config.budget_seconds - (time.monotonic() - started), 1.0)
-        verdicts = with_types(
-            verdicts,
-            model,
-            known=verifier.known_synonyms(),
-            threshold=config.verification_threshold,
-            budget_seconds=left,
-        )
     asked = sum(verdict.asked_llm for verdict in verdicts)
     return verdicts, {**verifier.report(), "candidates": len(candidates), "asked": asked}

@@ -38,15 +38,43 @@ def labels(yes: float, language: str) -> Completion:
     return Completion(text=positive if yes > 0.5 else negative, first_token_logprobs=logprobs)
 
 
+MEANINGS = {
+    "equivalent": ("뜻이 같다", "they mean the same"),
+    "broader": ("한쪽의 뜻이 더 넓다", "one is broader than the other"),
+    "hypernym": ("영어 용어의 뜻이 더 넓다", "the English term is broader"),
+    "hyponym": ("한국어 용어의 뜻이 더 넓다", "the Korean term is broader"),
+    "related": ("관련만 있다", "they are only related"),
+    "antonym": ("뜻이 반대다", "they are opposites"),
+    "wrong": ("관련이 없다", "they have nothing to do with each other"),
+}
+"""How the prompt names a type in both languages."""
+
+
+def relation_asked(text):
+    """``(Korean, English)`` and type by letter of a question about how terms relate; None of another question."""
+    if "어떤 관계입니까" not in text and "term relate?" not in text:
+        return None
+    pair = tuple(re.findall(r"^(?:한국어|Korean|영어|English): <<<(.*?)>>>", text, re.MULTILINE))
+    names = {told: name for name, both in MEANINGS.items() for told in both}
+    return pair, {letter: names[told] for letter, told in re.findall(r"^([A-E]): (.*)$", text, re.MULTILINE)}
+
+
 def judge(probability, terms=()):
     """A FakeChatModel whose answer to a verification is ``probability(ko, en)``.
 
-    It calls terms in the other language what ``terms`` says, and nothing else; of two it prefers the more probable.
+    It calls terms in the other language what ``terms`` says, and nothing else; of two it prefers the more probable. To
+    it terms mean the same or have nothing to do with each other.
     """
     own = dict(terms)
 
     def answer(request):
         text = request.messages[-1]["content"]
+        if relation := relation_asked(text):
+            pair, options = relation
+            yes = probability(*pair)
+            chances = {"equivalent": yes, "wrong": 1 - yes}
+            logprobs = {letter: math.log(chances.get(name, 1e-3)) for letter, name in options.items()}
+            return Completion(text=max(logprobs, key=logprobs.get), first_token_logprobs=logprobs)
         term, *en = (part.split(">>>")[0] for part in text.split("<<<")[1:])
         if en:
             return labels(probability(term, en[0]), "ko" if "같은 뜻입니까" in text else "en")

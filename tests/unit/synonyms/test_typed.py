@@ -1,47 +1,37 @@
 import math
-import re
 
 import pytest
 
 from kosparse import prompts
 from kosparse.config import DiscoverSynonymsConfig, VerifySynonymsConfig
-from kosparse.records import Completion, Provenance, SynonymCandidate, Verdict
+from kosparse.records import Completion, SynonymCandidate, Verdict
+from kosparse.synonyms.answers import Said, ask_about, called_equivalent, evidence_names, provenance
 from kosparse.synonyms.discover import discover_synonyms_with_llm
 from kosparse.synonyms.enhance import enhance_dictionary
-from kosparse.synonyms.typed import PROMPT, TYPES, ask_types, likeliest, with_types
+from kosparse.synonyms.questions import PROMPTS
+from kosparse.synonyms.typed import PROMPT, TYPES, ask_types, likeliest, related_by_types
+from kosparse.synonyms.verifier import Verifier
 from kosparse.synonyms.verify import verify_synonyms_with_llm
 from tests.fakes.chat import FakeChatModel
-
-MEANINGS = {
-    "equivalent": ("뜻이 같다", "they mean the same"),
-    "hypernym": ("영어 용어의 뜻이 더 넓다", "the English term is broader"),
-    "hyponym": ("한국어 용어의 뜻이 더 넓다", "the Korean term is broader"),
-    "related": ("관련만 있다", "they are only related"),
-    "antonym": ("뜻이 반대다", "they are opposites"),
-    "wrong": ("관련이 없다", "they have nothing to do with each other"),
-}
+from tests.unit.synonyms.conftest import relation_asked
 
 
 def candidate(ko, en, source="aligned", examples=()):
     return SynonymCandidate(ko=ko, en=en, source=source, examples=list(examples))
 
 
-def pair_of(text):
-    return tuple(re.findall(r"(?:한국어|Korean|영어|English): <<<(.*?)>>>", text))
-
-
 def typist(kinds, otherwise=lambda request: "", first_letter=0.0):
     """Says of a pair what ``kinds`` says, and likes A better than other letters by ``first_letter``."""
 
     def answer(request):
-        text = request.messages[-1]["content"]
-        offered = dict(re.findall(r"^([A-F]): (.*)$", text, re.MULTILINE))
-        if len(offered) < len(TYPES):
+        relation = relation_asked(request.messages[-1]["content"])
+        if relation is None or relation[0] not in kinds:
             return otherwise(request)
-        right = MEANINGS[kinds.get(pair_of(text), "equivalent")]
+        pair, options = relation
+        right = {kinds[pair], "broader" if kinds[pair] in ("hypernym", "hyponym") else ""}
         scores = {
-            letter: (1.0 if told in right else -1.0) + first_letter * (letter == "A")
-            for letter, told in offered.items()
+            letter: (-0.1 if name in right else -2.0) + first_letter * (letter == "A")
+            for letter, name in options.items()
         }
         return Completion(text=max(scores, key=scores.get), first_token_logprobs=scores)
 
@@ -49,17 +39,19 @@ def typist(kinds, otherwise=lambda request: "", first_letter=0.0):
 
 
 def test_each_pair_is_typed_in_both_languages_with_the_options_in_both_orders():
-    model = typist({("막대 차트", "chart"): "hypernym"}, first_letter=1.5)
+    model = typist({("막대 차트", "chart"): "antonym"}, first_letter=1.5)
     (types,) = ask_types(
         model, [candidate("막대 차트", "chart", examples=["가" * 500, "나", "다"])], what="types", budget_seconds=60
     )
 
-    assert likeliest(types) == "hypernym"
-    assert types == {name: pytest.approx(1.0 if name == "hypernym" else -1.0 + (name in ("equivalent", "wrong")) * 0.75)
-                     for name in TYPES}  # fmt: skip
+    assert likeliest(types) == "antonym"
+    first_or_last = {name: 0.75 * (name in ("equivalent", "wrong")) for name in TYPES}
+    assert types == {
+        name: pytest.approx((-0.1 if name == "antonym" else -2.0) + first_or_last[name], abs=1e-3) for name in TYPES
+    }
     asked = [request.messages[-1]["content"] for request in model.requests]
     assert len(asked) == 4 and sum("A: 뜻이 같다" in text for text in asked) == 1
-    assert sum("F: they mean the same" in text for text in asked) == 1
+    assert sum("E: they mean the same" in text for text in asked) == 1
     assert all("<<<" + "가" * 160 + ">>>" in text and "<<<나>>>" in text and "다>>>" not in text for text in asked)
     assert {(request.max_tokens, request.top_logprobs) for request in model.requests} == {(1, 20)}
 
@@ -69,32 +61,58 @@ def test_an_answer_without_a_letter_types_nothing():
     assert ask_types(model, [candidate("셀", "cell")], what="types", budget_seconds=60) == [None]
 
 
-def test_what_has_passed_is_typed_and_keeps_its_form_where_it_is_equivalent():
-    kinds = {("켜기", "off"): "antonym", ("차트", "bar chart"): "hyponym"}
-    model = typist(kinds)
-    judged = Provenance(prompt="verify_synonym@1:abc", model="m")
+def test_the_type_comes_before_every_other_question(knowing):
+    cell = candidate("셀", "cell", examples=["시트의 셀 | a cell of the sheet"])
+
+    (said,) = ask_about(knowing, [cell], typing=True, what="pairs", budget_seconds=60)
+
+    kinds = [relation_asked(request.messages[-1]["content"]) is not None for request in knowing.requests]
+    assert kinds[:4] == [True] * 4 and len(kinds) > 4 and not any(kinds[4:])
+    assert likeliest(said.types) == "equivalent"
+    assert len(said.evidence()) == len(evidence_names(True)) == 2 + len(TYPES)
+    assert said.evidence()[2] == pytest.approx(math.log(0.95), abs=1e-3)
+
+
+def test_a_pair_that_is_not_typed_is_not_asked_further(knowing):
+    silent = typist({}, otherwise=lambda request: Completion(text="글쎄", first_token_logprobs={"글쎄": -0.1}))
+    assert ask_about(silent, [candidate("셀", "cell")], typing=True, what="pairs", budget_seconds=60) == [None]
+    assert len(silent.requests) == 4
+
+    (said,) = ask_about(knowing, [candidate("셀", "cell")], typing=False, what="pairs", budget_seconds=60)
+    assert said.types is None and len(said.evidence()) == len(evidence_names(False)) == 2
+    assert called_equivalent([said]) is None
+
+
+def test_verdicts_name_every_prompt_they_rest_on(knowing):
+    typed = [prompts.load(name).fingerprint for name in (PROMPT, *PROMPTS)]
+    assert provenance(knowing, True).prompt == " ".join(typed)
+    assert provenance(knowing, False).prompt == " ".join(typed[1:])
+
+
+def test_what_has_passed_relates_as_it_was_typed_and_keeps_its_form_where_it_is_equivalent():
+    def said(found):
+        return {name: -0.1 if name == found else -3.0 for name in TYPES}
+
+    model = typist({("차트", "bar chart"): "hyponym"})
     verdicts = [
-        Verdict(
-            candidate=candidate(ko, en, source), relation=relation, p=p, provenance=judged if ko == "켜기" else None
-        )
-        for ko, en, source, relation, p in (
-            ("매크로", "macro", "aligned", "transliteration", 0.9),
-            ("켜기", "off", "aligned", "equivalent", 0.9),
-            ("차트", "bar chart", "aligned", "equivalent", 0.9),
-            ("셀", "cell", "curated", "equivalent", 1.0),
-            ("행", "line", "aligned", "unknown", 0.3),
+        Verdict(candidate=candidate(ko, en, source), relation=relation, p=p, types=types)
+        for ko, en, source, relation, p, types in (
+            ("매크로", "macro", "aligned", "transliteration", 0.9, said("equivalent")),
+            ("켜기", "off", "aligned", "equivalent", 0.9, said("antonym")),
+            ("차트", "bar chart", "aligned", "equivalent", 0.9, said("hypernym")),
+            ("셀", "cell", "curated", "equivalent", 1.0, {}),
+            ("행", "line", "aligned", "unknown", 0.3, said("wrong")),
         )
     ]
 
-    typed = with_types(verdicts, model, known=[candidate("시트", "sheet")], threshold=0.8, budget_seconds=60)
+    related = related_by_types(verdicts, model, threshold=0.8, budget_seconds=60)
 
-    assert [each.relation for each in typed] == ["transliteration", "antonym", "hyponym", "equivalent", "unknown"]
-    assert [bool(each.types) for each in typed] == [True, True, True, False, False]
-    assert [each.p for each in typed] == [0.9, 0.9, 0.9, 1.0, 0.3]
-    own = prompts.load(PROMPT).fingerprint
-    made_by = [each.provenance.prompt if each.provenance else "" for each in typed]
-    assert made_by == [own, f"verify_synonym@1:abc {own}", own, "", ""]
-    entries, rejects = enhance_dictionary([each.candidate for each in typed], typed, [], 0.8)
+    assert [each.relation for each in related] == ["transliteration", "antonym", "hyponym", "equivalent", "unknown"]
+    assert [each.p for each in related] == [0.9, 0.9, 0.9, 1.0, 0.3]
+    assert len(model.requests) == 4
+    offered = [set(relation_asked(request.messages[-1]["content"])[1].values()) for request in model.requests]
+    assert offered == [{"hypernym", "hyponym"}] * 4
+    entries, rejects = enhance_dictionary([each.candidate for each in related], related, [], 0.8)
     assert {(entry.ko, entry.direction, bool(entry.types)) for entry in entries} == {
         ("셀", "both", False),
         ("매크로", "both", True),
@@ -106,30 +124,44 @@ def test_what_has_passed_is_typed_and_keeps_its_form_where_it_is_equivalent():
     }
 
 
-def test_a_model_that_calls_known_synonyms_something_else_types_nothing(capsys):
-    known = [candidate(f"말{n}", f"word{n}") for n in range(4)]
-    model = typist({(each.ko, each.en): "hypernym" for each in known[:2]})
-    verdicts = [Verdict(candidate=candidate("차트", "bar chart"), relation="equivalent", p=0.9)]
-
-    assert with_types(verdicts, model, known=known, threshold=0.8, budget_seconds=60) == verdicts
-    assert len(model.requests) == 4 * len(known)
-    assert "of 4 known synonyms that it answered about in time, the language model calls 2" in capsys.readouterr().err
-    late = with_types(verdicts, model, known=known, threshold=0.8, budget_seconds=0.0)
-    assert late == verdicts and "of 0 known synonyms" in capsys.readouterr().err
+def test_without_time_to_ask_which_is_broader_the_form_decides():
+    model = typist({("차트", "bar chart"): "hyponym"})
+    broader = {name: -0.1 if name == "hypernym" else -3.0 for name in TYPES}
+    verdict = Verdict(candidate=candidate("차트", "bar chart"), relation="equivalent", p=0.9, types=broader)
+    assert related_by_types([verdict], model, threshold=0.8, budget_seconds=0.0) == [verdict]
 
 
-@pytest.mark.parametrize("relations", ["form", "asked"])
-def test_the_step_asks_when_it_is_told_to(labelled, knowing, relations):
+@pytest.mark.parametrize(("relations", "relation"), [("form", "transliteration"), ("asked", "related")])
+def test_types_decide_where_the_model_knows_synonyms(labelled, knowing, relations, relation):
     cell = candidate("셀", "cell", examples=["시트의 셀 | a cell of the sheet"])
     model = typist({("셀", "cell"): "related"}, otherwise=knowing._answer)
-    config = VerifySynonymsConfig(relations=relations)
 
-    (verdict,), _ = verify_synonyms_with_llm([cell], model, labelled=labelled, config=config)
+    (verdict,), report = verify_synonyms_with_llm(
+        [cell], model, labelled=labelled, config=VerifySynonymsConfig(relations=relations, verification_threshold=0.5)
+    )
 
-    assert verdict.relation == ("related" if relations == "asked" else "transliteration")
+    assert verdict.relation == relation and bool(verdict.types) == (relations == "asked")
     assert sum("a cell of the sheet" in request.messages[-1]["content"] for request in model.requests) == (
         4 if relations == "asked" else 0
     )
+    known = report["controls"]["called_equivalent"]
+    assert known is None if relations == "form" else known > 0.75
+    columns = ["features", "llm", "choice", *(TYPES if relations == "asked" else ())]
+    assert list(report["coefficients"]["with_llm"]) == columns
+
+
+def test_a_model_that_calls_known_synonyms_something_else_decides_nothing(labelled, knowing, capsys):
+    """What it says is evidence all the same."""
+    kinds = {(pair.ko, pair.en): "hypernym" if pair.label else "wrong" for pair in labelled}
+    model = typist({**kinds, ("셀", "cell"): "hypernym"}, otherwise=knowing._answer)
+    config = VerifySynonymsConfig(strategy="high", verification_threshold=0.5)
+
+    verifier = Verifier(model, config, None, labelled, [candidate("셀", "cell")])
+    (verdict,) = verifier.judge([candidate("셀", "cell")], budget_seconds=60)
+
+    assert verdict.relation == "transliteration" and likeliest(verdict.types) == "hypernym" and verdict.p > 0.9
+    assert verifier.report()["controls"]["called_equivalent"] == 0.0
+    assert "calls 0% of 16 known synonyms equivalent" in capsys.readouterr().err
 
 
 def test_what_is_discovered_is_typed_too(labelled, knowing):
@@ -140,11 +172,9 @@ def test_what_is_discovered_is_typed_too(labelled, knowing):
 
     model = typist({("셀", "cell"): "hyponym"}, otherwise=answer)
     known = Verdict(candidate=candidate("셀", "box"), p=0.99)
-    config = DiscoverSynonymsConfig(relations="asked")
 
-    (verdict,), _ = discover_synonyms_with_llm([known], [], model, config=config, labelled=labelled)
-
-    assert (verdict.relation, verdict.types["hyponym"]) == ("hyponym", pytest.approx(1.0))
+    (verdict,), _ = discover_synonyms_with_llm([known], [], model, config=DiscoverSynonymsConfig(), labelled=labelled)
+    assert verdict.types["hypernym"] == pytest.approx(-0.1)
 
 
 def test_log_probabilities_of_letters_sum_their_spellings():
@@ -154,3 +184,8 @@ def test_log_probabilities_of_letters_sum_their_spellings():
     (types,) = ask_types(model, [candidate("셀", "cell")], what="types", budget_seconds=60)
     assert types["equivalent"] == types["wrong"] == pytest.approx((math.log(0.6) - 9.0) / 2, abs=1e-3)
     assert types["related"] == pytest.approx(-9.0)
+
+
+def test_called_equivalent_is_the_share_of_those_typed():
+    said = [Said({}, {"equivalent": -0.1, "wrong": -2.0}), Said({}, {"equivalent": -2.0, "wrong": -0.1})]
+    assert called_equivalent(said) == 0.5

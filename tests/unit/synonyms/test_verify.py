@@ -34,7 +34,7 @@ def test_answers_decide_where_features_cannot(labelled, knowing):
 
 
 def test_each_pair_is_asked_once_in_each_language_with_one_token(labelled, knowing):
-    verify_synonyms_with_llm([CELL], knowing, labelled=labelled)
+    verify_synonyms_with_llm([CELL], knowing, labelled=labelled, config=VerifySynonymsConfig(relations="form"))
 
     asked = [r for r in knowing.requests if "<<<셀>>>" in r.messages[-1]["content"]]
     assert [(r.max_tokens, r.top_logprobs, r.temperature) for r in asked] == [(12, 1, 0.0), (1, 20, 0.0), (1, 20, 0.0)]
@@ -120,7 +120,7 @@ def test_a_calibration_gives_the_same_verdicts_and_asks_controls_alone(labelled,
     again, report = verify_synonyms_with_llm([CELL, ROW], knowing, labelled=labelled, calibration=calibration)
 
     assert [verdict.p for verdict in again] == pytest.approx([verdict.p for verdict in first])
-    assert sum(request.top_logprobs == 20 for request in knowing.requests) == 2 * (24 + 2)
+    assert sum(request.top_logprobs == 20 for request in knowing.requests) == (4 + 2) * (24 + 2)
     assert report["with_llm"] == calibration.quality["with_llm"]
 
 
