@@ -47,7 +47,7 @@ class VerifySynonymsConfig(LlmStepConfig):
     """Labelled pairs the LLM is asked about, to calibrate its answers."""
     relations: Literal["form", "asked"] = "asked"
     """``asked``: before anything else the LLM says how the terms of each pair relate, beside sentences that use them,
-    four short questions; ``form`` leaves that away. What it says is evidence of p. A model that knows most synonyms for
+    two short questions; ``form`` leaves that away. What it says is evidence of p. A model that knows most synonyms for
     what they are decides too: what it calls related, opposite or unrelated is not exported, what is broader or narrower
     goes one way. Else a pair's form says how its terms relate."""
     calibration: str = ""

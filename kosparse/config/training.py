@@ -155,7 +155,7 @@ class TrainSparseConfig(StepConfig):
     """``adamw_8bit`` holds its state in a quarter of the memory, where bitsandbytes can."""
     synthetic_share: float = Field(default=0.33, ge=0, le=1)
     """Share of a batch drawn from synthetic pairs; the rest are pseudo-queries."""
-    real_share: float = Field(default=0.25, ge=0, le=1)
+    real_share: float = Field(default=0.5, ge=0, le=1)
     """Share of a batch drawn from real queries first, where the training set holds any."""
     real_label_weight: float = Field(default=0.5, ge=0, le=1)
     """As ``label_weight``, for real queries: somebody judged their passage relevant."""

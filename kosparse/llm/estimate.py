@@ -35,7 +35,7 @@ CHARACTERS_PER_TOKEN = 1.5
 _QUERY_CHARACTERS, _TERM_CHARACTERS = 20, 6
 _ASKED_OF_PAIR = (("verify_synonym", 2), ("translate_term", 2), ("choose_synonym", 4))
 """Questions about a pair of terms at most, in both languages: is it the same, its own terms, and which it prefers."""
-_TYPE_QUESTIONS, _TYPE_CHARACTERS = 4, 450
+_TYPE_QUESTIONS, _TYPE_CHARACTERS = 2, 450
 """How its terms relate, in two languages and two orders; six options and two sentences are shown."""
 
 

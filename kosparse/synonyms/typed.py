@@ -24,6 +24,7 @@ _DIRECTIONS: tuple[Relation, ...] = ("hypernym", "hyponym")
 _EITHER = {"hypernym": "broader"}
 """How the prompt names an option that leaves open which of the two is broader."""
 _LETTERS = "ABCDE"
+_ASKED = tuple(zip(LANGUAGES, (slice(None), slice(None, None, -1)), strict=True))
 _EXAMPLES, _EXAMPLE_CHARACTERS = 2, 160
 _TOP_LOGPROBS = 20
 
@@ -34,7 +35,8 @@ Types = dict[str, float]
 def ask_types(
     model: ChatModel, candidates: Sequence[SynonymCandidate], *, what: str, budget_seconds: float
 ) -> list[Types | None]:
-    """How each pair relates, by ``TYPES``: the mean over two languages and two orders of the options.
+    """How each pair relates, by ``TYPES``: the mean over two languages, the options of one in the order of the other
+    turned round, so that a liking for a letter cancels out.
 
     Two example sentences of the pair are shown where it has any. None for pairs the budget did not reach, or whose
     answers held no letter.
@@ -88,7 +90,7 @@ def _ask(
     budget_seconds: float,
 ) -> list[Types | None]:
     """Log-probability of each of ``names``, which the prompt calls as ``shown``."""
-    prompt, orders = prompts.load(PROMPT), (slice(None), slice(None, None, -1))
+    prompt = prompts.load(PROMPT)
     requests = [
         ChatRequest(
             messages=prompt.messages(
@@ -98,14 +100,12 @@ def _ask(
             top_logprobs=_TOP_LOGPROBS,
         )
         for candidate in candidates
-        for language in LANGUAGES
-        for order in orders
+        for language, order in _ASKED
     ]
     answers = ask(model, requests, what=what, budget_seconds=budget_seconds)
     check_probabilities(answers)
     every = iter(answers)
-    each = [(language, order) for language in LANGUAGES for order in orders]
-    return [_mean([_by_name(next(every), names[order]) for _, order in each]) for _ in candidates]
+    return [_mean([_by_name(next(every), names[order]) for _, order in _ASKED]) for _ in candidates]
 
 
 def _used(candidate: SynonymCandidate) -> list[str]:
