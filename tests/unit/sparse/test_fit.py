@@ -190,6 +190,27 @@ def test_judged_queries_choose_the_state_by_their_ranking(tiny, data, tmp_path, 
     assert "ranked the held-out real queries better" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("learns", ["head", "all"])
+def test_judged_queries_change_the_weights_of_queries_alone(tiny, data, tmp_path, learns):
+    _, texts, _ = tiny
+    data.queries[:] = [query.model_copy(update={"origin": "real"}) for query in data.queries]
+    kept = [query.model_copy(update={} if query.split == "train" else {"origin": "pseudo"}) for query in data.queries]
+    without = TrainingSet(kept, data.passages, data.teacher)  # none is held out, so that what was learnt is taken
+    encoded = {}
+    for spread in (0.0, 0.3):
+        folder = tmp_path / str(spread)
+        trained, _ = train(tiny, without, folder, train=learns, max_steps=2, judged_spread=spread)
+        assert trained.judged == {}
+        model = load_sparse_model(folder)
+        encoded[spread] = [model.encode_documents(texts), model.encode_queries([kept[0].text, *texts[:3]])]
+
+    assert abs(encoded[0.0][0] - encoded[0.3][0]).max() < 1e-5
+    assert abs(encoded[0.0][1] - encoded[0.3][1]).max() > 1e-3
+
+    trained, _ = train(tiny, data, tmp_path / "held out", train=learns, max_steps=2)
+    assert 0 < trained.judged["judged_ndcg@10_before"] <= trained.judged["judged_ndcg@10"] <= 1
+
+
 def test_nothing_to_train_on_is_refused(tiny, data, tmp_path):
     held_out = [query.model_copy(update={"split": "validation"}) for query in data.queries]
 

@@ -23,14 +23,14 @@ def tiny(request, tmp_path_factory):
     return folder, write_tiny_backbone(folder, request.param)[0]
 
 
-def train(tiny, model, backbone=None, boosts=None, **settings):
+def train(tiny, model, backbone=None, boosts=None, data=None, **settings):
     root, texts = tiny
     options = {"train": "all", "max_steps": 6, "active_dims": 60.0, "batch_size": 4, **settings}
     config = TrainSparseConfig(**{"query_encoder": "network", **options})
     start = backbone or root / "backbone"
     idf = dict.fromkeys(load_units(start).names, 1.0)
     given = {"idf": idf, "boosts": boosts or {}, "entries": [], "cache": root / "states"}
-    return fit(config, tiny_training_set(texts), start, model, **given)[0]
+    return fit(config, data or tiny_training_set(texts), start, model, **given)[0]
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +126,10 @@ def test_rising_terms_are_said_to_raise_nothing(tiny, tmp_path, capsys, monkeypa
     monkeypatch.delenv("KOSPARSE_EVENTS", raising=False)
     train(tiny, tmp_path / "model", boosts={"셀": 2.0}, max_steps=0)
     assert "1 rising terms raise nothing" in capsys.readouterr().err
+
+
+def test_judged_queries_leave_a_model_without_query_weights_as_it_is(tiny, tmp_path):
+    data = tiny_training_set(tiny[1])
+    data.queries[:] = [query.model_copy(update={"origin": "real"}) for query in data.queries]
+    found, _ = train(tiny, tmp_path / "model", data=data, max_steps=1, judged_spread=0.5)
+    assert found.steps == 1 and found.judged == {}
