@@ -131,5 +131,5 @@ def test_rising_terms_are_said_to_raise_nothing(tiny, tmp_path, capsys, monkeypa
 def test_judged_queries_leave_a_model_without_query_weights_as_it_is(tiny, tmp_path):
     data = tiny_training_set(tiny[1])
     data.queries[:] = [query.model_copy(update={"origin": "real"}) for query in data.queries]
-    found, _ = train(tiny, tmp_path / "model", data=data, max_steps=1, judged_spread=0.5)
+    found = train(tiny, tmp_path / "model", data=data, max_steps=1, judged_spread=0.5)
     assert found.steps == 1 and found.judged == {}
