@@ -53,7 +53,7 @@ class VerifySynonymsConfig(LlmStepConfig):
     calibration: str = ""
     """The ``calibration`` output of an earlier run with the same model and prompts, a path or s3 address: the
     combiner is taken from there, and only controls are asked. Empty fits it anew."""
-    budget_seconds: float = Field(default=300.0, gt=0)
+    budget_seconds: float = Field(default=420.0, gt=0)
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=1, ge=1)
 
