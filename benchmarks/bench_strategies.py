@@ -69,7 +69,7 @@ def main() -> None:
     options = parser.parse_args()
     embedder = open_embedder()
     mined, pool = labelled_pool(embedder, options.pairs)
-    model = open_chat_model(8).inner
+    model = open_chat_model(VerifySynonymsConfig().concurrency).inner
     with tempfile.TemporaryDirectory() as folder:
         rows = [judged(case, mined, pool, model, embedder, options.labelled, Path(folder)) for case in _CASES]
     finish(

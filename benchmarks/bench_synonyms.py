@@ -111,7 +111,7 @@ class _Cached:
 def _model(cached: bool) -> ChatModel:
     from kosparse.llm.loader import open_chat_model
 
-    model = open_chat_model(8)
+    model = open_chat_model(VerifySynonymsConfig().concurrency)
     return _Cached(model) if cached else model
 
 
