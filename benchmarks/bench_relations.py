@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import finish
+from kosparse.config import VerifySynonymsConfig
 from kosparse.llm.loader import open_chat_model
 from kosparse.records import Relation
 from kosparse.synonyms.calibrate import auroc
@@ -30,10 +31,10 @@ Types = Mapping[Relation, float]
 def main() -> None:
     """Ask, and count what was answered about each kind of pair."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--pairs", type=int, default=96)
+    parser.add_argument("--pairs", type=int, default=192)
     parser.add_argument("--seconds", type=float, default=1500.0)
     options = parser.parse_args()
-    held_out, model = read_labelled(_LABELLED), open_chat_model(8)
+    held_out, model = read_labelled(_LABELLED), open_chat_model(VerifySynonymsConfig().concurrency)
     pairs = [held_out[i] for i in draw_labelled(held_out, options.pairs, _SEED)]
     answers = ask_types(model, [pair.candidate for pair in pairs], what="relations", budget_seconds=options.seconds)
     found = [(pair, types) for pair, types in zip(pairs, answers, strict=True) if types is not None]

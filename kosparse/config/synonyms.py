@@ -46,14 +46,14 @@ class VerifySynonymsConfig(LlmStepConfig):
     labelled_pairs: int = Field(default=32, ge=0)
     """Labelled pairs the LLM is asked about, to calibrate its answers."""
     relations: Literal["form", "asked"] = "asked"
-    """``asked``: before anything else the LLM says how the terms of each pair relate, beside sentences that use them,
-    two short questions; ``form`` leaves that away. What it says is evidence of p. A model that knows most synonyms for
-    what they are decides too: what it calls related, opposite or unrelated is not exported, what is broader or narrower
-    goes one way. Else a pair's form says how its terms relate."""
+    """``asked``: of each pair the LLM is asked about, it first says how the terms relate, beside sentences that use
+    them, two short questions. What it calls related, opposite or unrelated is not exported, what is broader or narrower
+    goes one way. A model that cannot tell labelled pairs so, such as the packaged one, is asked no further: a pair's
+    form says how its terms relate, as with ``form``."""
     calibration: str = ""
     """The ``calibration`` output of an earlier run with the same model and prompts, a path or s3 address: the
     combiner is taken from there, and only controls are asked. Empty fits it anew."""
-    budget_seconds: float = Field(default=420.0, gt=0)
+    budget_seconds: float = Field(default=330.0, gt=0)
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=1, ge=1)
 

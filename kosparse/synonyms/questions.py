@@ -16,7 +16,7 @@ from kosparse.llm.accounting import Answer
 from kosparse.llm.ask import ask
 from kosparse.llm.labels import log_odds, swapped_log_odds
 from kosparse.ports import ChatModel, ChatRequest
-from kosparse.records import Completion, SynonymCandidate
+from kosparse.records import Completion, Provenance, SynonymCandidate
 from kosparse.synonyms.terms import english_key, korean_key, tidy, tidy_english
 
 SAME, NAME, CHOOSE = "verify_synonym", "translate_term", "choose_synonym"
@@ -65,6 +65,12 @@ def ask_pairs(
     check_probabilities(answers)
     every = iter(answers)
     return [_odds([(name, next(every)) for name, _ in questions]) for questions in asked]
+
+
+def provenance(model: ChatModel) -> Provenance:
+    """What a verdict that used the model records."""
+    fingerprints = " ".join(prompts.load(name).fingerprint for name in PROMPTS)
+    return Provenance(prompt=fingerprints, model=model.model, quantization=model.quantization)
 
 
 def check_probabilities(answers: Sequence[Answer]) -> None:

@@ -11,15 +11,13 @@ from kosparse.llm.accounting import Answer
 from kosparse.llm.ask import ask
 from kosparse.llm.labels import label_log_probabilities
 from kosparse.ports import ChatModel, ChatRequest
-from kosparse.records import Completion, Relation, SynonymCandidate, Verdict
+from kosparse.records import Completion, Provenance, Relation, SynonymCandidate, Verdict
 from kosparse.synonyms.questions import LANGUAGES, check_probabilities
 
 PROMPT = "type_synonym"
 TYPES: tuple[Relation, ...] = ("equivalent", "hypernym", "related", "antonym", "wrong")
 """What it may answer; ``hypernym`` is either term's. Abbreviations, transliterations and spellings are equivalents of a
 certain form."""
-LEAST_RIGHT = 0.75
-"""Of known synonyms, that a model calls equivalent if what it calls others is to be believed."""
 _DIRECTIONS: tuple[Relation, ...] = ("hypernym", "hyponym")
 _EITHER = {"hypernym": "broader"}
 """How the prompt names an option that leaves open which of the two is broader."""
@@ -51,6 +49,14 @@ def ask_types(
 def likeliest(types: Types) -> Relation:
     """Of those there are; of two that are equally likely the first."""
     return max((name for name in (*TYPES, "hyponym") if name in types), key=lambda name: types[name])
+
+
+def typed_by(verdict: Verdict, types: Types, model: ChatModel) -> Verdict:
+    """The verdict with what the model said of its types, and with the prompt that asked."""
+    asked = prompts.load(PROMPT).fingerprint
+    made_by = verdict.provenance or Provenance(prompt="", model=model.model, quantization=model.quantization)
+    provenance = made_by.model_copy(update={"prompt": f"{asked} {made_by.prompt}".strip()})
+    return verdict.model_copy(update={"types": types, "provenance": provenance})
 
 
 def related_by_types(

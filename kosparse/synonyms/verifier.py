@@ -6,7 +6,7 @@ import hashlib
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,17 @@ from kosparse.errors import InputError, ServiceError
 from kosparse.ports import ChatModel, Embedder
 from kosparse.records import Provenance, SynonymCandidate, Verdict
 from kosparse.synonyms import questions
-from kosparse.synonyms.answers import Said, ask_about, called_equivalent, evidence_names, provenance
 from kosparse.synonyms.calibrate import auroc, quality
 from kosparse.synonyms.combiner import Calibration, Combiner, Floats, cross_validated, logit
 from kosparse.synonyms.curated import LabelledPair, draw_labelled, read_labelled
 from kosparse.synonyms.features import FEATURES, feature_matrix
 from kosparse.synonyms.relations import relation_of
 from kosparse.synonyms.terms import korean_key
-from kosparse.synonyms.typed import LEAST_RIGHT, related_by_types
+from kosparse.synonyms.typed import Types
+from kosparse.synonyms.typist import Typist
 
+_EVIDENCE = ["features", "llm", "choice"]
+"""Of the combiner: logit by features, log-odds of a yes in both languages, log-odds against the model's own terms."""
 _MIN_ASKED = 24
 """Fewer labelled pairs answered than this cannot calibrate the model's answers."""
 _MIN_CONTROLS = 8
@@ -33,7 +35,9 @@ _MIN_CONTROL_AUROC = 0.6
 _CALIBRATION_SHARE = 0.6
 """Of the time budget, at most, for asking about labelled pairs."""
 _CONTROLS = 24
-"""Labelled pairs, half of them unrelated words, that are asked even where the combiner was fitted before."""
+"""Labelled pairs, half of them no synonyms, that are typed first, and asked where the combiner was fitted before."""
+_TYPING_SHARE = 0.4
+"""Of the time budget, at most, for how terms relate."""
 _UNSURE = (0.2, 0.9)
 """Probabilities by evidence alone between which ``balanced`` asks the model."""
 _AUDIT_SHARE = 0.05
@@ -63,20 +67,18 @@ class Verifier:
     ) -> None:
         self._config, self._embedder = config, embedder
         self._model = None if config.strategy == "low" else model
-        self._typing = self._model is not None and config.relations == "asked"
         self._labelled = _checked(labelled if labelled is not None else read_labelled(config.labelled or None))
         self._pool = [*pool, *(pair.candidate for pair in self._labelled)]
         self._labels = [pair.label for pair in self._labelled]
         self._controls: dict[str, float | None] = {}
         self._audit: dict[str, float] = {}
         self._note = "" if self._model else "the language model was not asked"
-        if calibration is None:
-            self._fitted = self._fit()
-        else:
+        if calibration is not None:
             calibration.require(self._made_by(), FEATURES)
-            self._fitted = calibration
-            if self._model is not None:
-                self._ask_controls(self._model)
+        self._typist = self._open_typist() if config.relations == "asked" else None
+        self._fitted = calibration or self._fit()
+        if calibration is not None and self._model is not None:
+            self._ask_controls(self._model)
         with_llm = self._fitted.with_llm if self._model is not None else None
         self._base = Combiner(self._fitted.without_llm)
         self._combiner = Combiner(with_llm) if with_llm else None
@@ -85,24 +87,29 @@ class Verifier:
         """One verdict per candidate; asks about the most useful ones while the budget lasts."""
         started = time.monotonic()
         base = self._base.predict(feature_matrix(candidates, self._embedder, self._pool))
-        p, said = base.copy(), dict[int, Said]()
+        p, odds, types = base.copy(), dict[int, dict[str, float]](), dict[int, Types]()
         if self._model is not None and self._combiner is not None:
             audited, doubtful = self._choose(candidates, base)
             chosen = [*audited, *doubtful]
-            said = self._ask(self._model, [(i, candidates[i]) for i in chosen], "synonyms", budget_seconds)
-            if said:
-                p[list(said)] = self._combiner.predict(_stack(base[list(said)], list(said.values())))
-            self._audit = self._agreement(base, p, [i for i in audited if i in said])
+            types = self._typed({i: candidates[i] for i in chosen}, budget_seconds * _TYPING_SHARE)
+            left = max(budget_seconds - (time.monotonic() - started), 1.0)
+            answers = questions.ask_pairs(
+                self._model, [candidates[i] for i in chosen], what="synonyms", budget_seconds=left
+            )
+            odds = {i: answer for i, answer in zip(chosen, answers, strict=True) if answer is not None}
+            if odds:
+                p[list(odds)] = self._combiner.predict(_stack(base[list(odds)], list(odds.values())))
+            self._audit = self._agreement(base, p, [i for i in audited if i in odds])
         made_by = self._made_by()
         verdicts = [
-            _verdict(candidate, float(p[i]), said.get(i), made_by if i in said else None)
+            _verdict(candidate, float(p[i]), odds.get(i), made_by if i in odds else None)
             for i, candidate in enumerate(candidates)
         ]
-        if self._model is None or not self._tells_relations():
+        if self._typist is None:
             return verdicts
         left = max(budget_seconds - (time.monotonic() - started), 1.0)
         threshold = self._config.verification_threshold
-        return related_by_types(verdicts, self._model, threshold=threshold, budget_seconds=left)
+        return self._typist.relate(verdicts, types, threshold=threshold, budget_seconds=left)
 
     def report(self) -> dict[str, Any]:
         """How far the probabilities can be trusted: cross-validated, a Korean term never in both halves.
@@ -110,7 +117,7 @@ class Verifier:
         Keys: ``combiner`` (``features+llm`` or ``features``), ``note``, ``strategy``, ``model``,
         ``quantization``, ``prompt``, ``labelled``, ``asked_labelled``, ``threshold``, ``without_llm`` and
         ``with_llm`` (see ``calibrate.quality``), ``same_pairs_without_llm`` (for a fair comparison),
-        ``controls`` (``called_equivalent``: the share of known synonyms that the model types so), ``audit``
+        ``controls`` (``typed_right``: the share of labelled pairs that the model types as what they are), ``audit``
         (``asked`` of what the evidence was sure about, ``agreed`` the share of them the model's answer left on the
         same side of the threshold), ``coefficients``, and ``fitted``: what a later run takes as its calibration.
         """
@@ -130,24 +137,30 @@ class Verifier:
             "with_llm": None,
             "same_pairs_without_llm": None,
             **fitted.quality,
-            "controls": self._controls,
+            "controls": self._controls | ({"typed_right": self._typist.right} if self._typist else {}),
             "audit": self._audit,
             "coefficients": {
                 "features": self._base.coefficients(FEATURES),
-                **({"with_llm": self._combiner.coefficients(self._evidence())} if self._combiner else {}),
+                **({"with_llm": self._combiner.coefficients(_EVIDENCE)} if self._combiner else {}),
             },
             "fitted": fitted.model_dump(mode="json"),
         }
 
     def _made_by(self) -> Provenance | None:
-        return provenance(self._model, self._typing) if self._model is not None else None
+        return questions.provenance(self._model) if self._model is not None else None
 
-    def _evidence(self) -> list[str]:
-        return ["features", *evidence_names(self._typing)]
+    def _open_typist(self) -> Typist | None:
+        if self._model is None:
+            return None
+        known = [self._labelled[i] for i in draw_labelled(self._labelled, _CONTROLS, self._config.seed)]
+        return Typist(self._model, known, budget_seconds=self._config.budget_seconds * _TYPING_SHARE)
 
-    def _tells_relations(self) -> bool:
-        """Whether the model's types may decide how terms relate: it knows synonyms when it sees them."""
-        return (self._controls.get("called_equivalent") or 0.0) >= LEAST_RIGHT
+    def _typed(self, chosen: Mapping[int, SynonymCandidate], budget_seconds: float) -> dict[int, Types]:
+        """How the terms of some candidates relate, by position, as far as the budget reaches."""
+        if self._typist is None:
+            return {}
+        told = self._typist.types(list(chosen.values()), budget_seconds=budget_seconds)
+        return {i: types for i, types in zip(chosen, told, strict=True) if types is not None}
 
     def _fit(self) -> Calibration:
         """Fit on the labelled pairs: on their evidence, and on the model's answers about a sample of them."""
@@ -156,11 +169,11 @@ class Verifier:
         base = Combiner().fit(evidence, labels)
         held_out = cross_validated(evidence, labels, self._groups(), seed)
         found: dict[str, Any] = {"without_llm": self._quality(held_out, range(len(labels)))}
-        said = self._ask_labelled(self._model) if self._model is not None else {}
-        asked = list(said)
+        odds = self._ask_labelled(self._model) if self._model is not None else {}
+        asked = list(odds)
         combiner = None
         if asked:
-            together = _stack(held_out[asked], list(said.values()))
+            together = _stack(held_out[asked], list(odds.values()))
             truth = [labels[i] for i in asked]
             combiner = Combiner().fit(together, truth).weights
             p = cross_validated(together, truth, [self._groups()[i] for i in asked], seed)
@@ -180,22 +193,14 @@ class Verifier:
         labels, kinds = [self._labels[i] for i in rows], [self._labelled[i].kind for i in rows]
         return quality(p, labels, kinds, self._config.verification_threshold)
 
-    def _ask_labelled(self, model: ChatModel) -> dict[int, Said]:
+    def _ask_labelled(self, model: ChatModel) -> dict[int, dict[str, float]]:
         """The model's answers about a sample of the labelled pairs; empty when too few came in time."""
-        chosen, started = (
-            draw_labelled(self._labelled, self._config.labelled_pairs, self._config.seed),
-            time.monotonic(),
-        )
-        said = self._answers(model, chosen)
-        if self._typing and not said:
-            self._typing = False
-            progress.note("synonyms: the language model did not say in time how terms relate, so it is not asked that")
-            said = self._answers(model, chosen, spent=time.monotonic() - started)
-        true = sum(self._labels[i] for i in said)
-        if len(said) >= _MIN_ASKED and min(true, len(said) - true) >= 2:
-            self._check_controls(said)
-            return said
-        self._note = f"only {len(said)} labelled pairs were answered within the budget: features alone are used"
+        odds = self._answers(model, draw_labelled(self._labelled, self._config.labelled_pairs, self._config.seed))
+        true = sum(self._labels[i] for i in odds)
+        if len(odds) >= _MIN_ASKED and min(true, len(odds) - true) >= 2:
+            self._check_controls(odds)
+            return odds
+        self._note = f"only {len(odds)} labelled pairs were answered within the budget: features alone are used"
         progress.note(f"synonyms: {self._note}")
         return {}
 
@@ -206,26 +211,22 @@ class Verifier:
         chosen = [i for rows in kinds.values() for i in rng.sample(rows, min(_CONTROLS // 2, len(rows)))]
         self._check_controls(self._answers(model, chosen))
 
-    def _answers(self, model: ChatModel, rows: Sequence[int], spent: float = 0.0) -> dict[int, Said]:
-        pairs = [(i, self._labelled[i].candidate) for i in rows]
-        return self._ask(model, pairs, "labelled pairs", self._config.budget_seconds * _CALIBRATION_SHARE - spent)
+    def _answers(self, model: ChatModel, rows: Sequence[int]) -> dict[int, dict[str, float]]:
+        answers = questions.ask_pairs(
+            model,
+            [self._labelled[i].candidate for i in rows],
+            what="labelled pairs",
+            budget_seconds=self._config.budget_seconds * _CALIBRATION_SHARE,
+        )
+        return {i: answer for i, answer in zip(rows, answers, strict=True) if answer is not None}
 
-    def _ask(
-        self, model: ChatModel, pairs: Sequence[tuple[int, SynonymCandidate]], what: str, budget_seconds: float
-    ) -> dict[int, Said]:
-        """By position; those that were answered."""
-        asked = [candidate for _, candidate in pairs]
-        said = ask_about(model, asked, typing=self._typing, what=what, budget_seconds=budget_seconds)
-        return {i: answer for (i, _), answer in zip(pairs, said, strict=True) if answer is not None}
-
-    def _check_controls(self, said: dict[int, Said]) -> None:
+    def _check_controls(self, odds: dict[int, dict[str, float]]) -> None:
         """Stop when the model cannot tell known-true from known-false pairs, however it answers."""
-        total = {i: questions.said_yes(answer.odds) for i, answer in said.items()}
+        total = {i: questions.said_yes(answer) for i, answer in odds.items()}
         true = np.array([total[i] for i in total if self._labels[i]])
         false = np.array([total[i] for i in total if self._labelled[i].kind == "random"])
         area, yes = auroc(true, false), float((false > 0).mean()) if len(false) else None
         self._controls = {"llm_auroc_random": area, "yes_to_known_false": yes, "known_false": float(len(false))}
-        self._check_types([answer for i, answer in said.items() if self._labels[i]])
         if area is None or min(len(true), len(false)) < _MIN_CONTROLS or area >= _MIN_CONTROL_AUROC:
             return
         made_by = self._made_by()
@@ -235,15 +236,6 @@ class Verifier:
             where=f"verify_synonyms, model {made_by.model if made_by else ''}",
             fix='Use a more capable model, or set the strategy "low", which asks no model.',
         )
-
-    def _check_types(self, known: Sequence[Said]) -> None:
-        """Say so when the model does not type known synonyms as what they are."""
-        self._controls["called_equivalent"] = right = called_equivalent(known)
-        if right is not None and right < LEAST_RIGHT:
-            progress.note(
-                f"synonyms: the language model calls {right:.0%} of {len(known)} known synonyms equivalent, so what it "
-                "says of relations is evidence of p alone: their form decides how terms relate"
-            )
 
     def _choose(self, candidates: Sequence[SynonymCandidate], base: Floats) -> tuple[list[int], list[int]]:
         """Whom to ask about: an audit of what the evidence is sure about, and the doubtful, most wanted first."""
@@ -284,12 +276,13 @@ def _lot(candidate: SynonymCandidate) -> str:
     return hashlib.sha256(f"{candidate.ko}\t{candidate.en}".encode()).hexdigest()
 
 
-def _stack(base: Floats, said: Sequence[Said]) -> Floats:
-    """Logit by features and all that was said of each pair: [n, evidence]."""
-    return np.column_stack([logit(base), [answer.evidence() for answer in said]])
+def _stack(base: Floats, odds: Sequence[dict[str, float]]) -> Floats:
+    """``_EVIDENCE`` of each pair: [n, 3]."""
+    yes, choice = ([part(answer) for answer in odds] for part in (questions.said_yes, questions.preferred))
+    return np.column_stack([logit(base), yes, choice])
 
 
-def _verdict(candidate: SynonymCandidate, p: float, said: Said | None, made_by: Any) -> Verdict:
+def _verdict(candidate: SynonymCandidate, p: float, odds: dict[str, float] | None, made_by: Any) -> Verdict:
     if candidate.source == "curated":
         relation = relation_of(candidate)
         return Verdict(candidate=candidate, relation=relation, p=0.0 if relation == "wrong" else 1.0)
@@ -298,8 +291,7 @@ def _verdict(candidate: SynonymCandidate, p: float, said: Said | None, made_by: 
         candidate=candidate,
         relation=relation,
         p=p,
-        log_odds={name: round(value, 3) for name, value in said.odds.items()} if said else {},
-        types=(said.types or {}) if said else {},
-        asked_llm=said is not None,
+        log_odds={name: round(value, 3) for name, value in (odds or {}).items()},
+        asked_llm=odds is not None,
         provenance=made_by,
     )

@@ -27,9 +27,9 @@ def verify_synonyms_with_llm(
 
     A logistic regression over mining evidence judges all; the language model is asked about the pairs
     that leaves unsure and a few of the others (``balanced``), about all (``high``) or about none (``low``),
-    within ``budget_seconds``: first how its terms relate, beside sentences that use them, then whether they are the
-    same. All it says is evidence of p; a model that types known synonyms as what they are decides the relation, too.
-    Curated candidates are taken on trust (p = 1, or 0 where marked as wrong).
+    within ``budget_seconds``: first how their terms relate, beside sentences that use them, if it can tell that of
+    labelled pairs; then whether they are the same, which is evidence of p. Curated candidates are taken on trust
+    (p = 1, or 0 where marked as wrong).
 
     Args:
         candidates: From mining; may be empty.

@@ -5,12 +5,10 @@ import pytest
 from kosparse import prompts
 from kosparse.config import DiscoverSynonymsConfig, VerifySynonymsConfig
 from kosparse.records import Completion, SynonymCandidate, Verdict
-from kosparse.synonyms.answers import Said, ask_about, called_equivalent, evidence_names, provenance
 from kosparse.synonyms.discover import discover_synonyms_with_llm
 from kosparse.synonyms.enhance import enhance_dictionary
-from kosparse.synonyms.questions import PROMPTS
 from kosparse.synonyms.typed import PROMPT, TYPES, ask_types, likeliest, related_by_types
-from kosparse.synonyms.verifier import Verifier
+from kosparse.synonyms.typist import Typist, telling_right
 from kosparse.synonyms.verify import verify_synonyms_with_llm
 from tests.fakes.chat import FakeChatModel
 from tests.unit.synonyms.conftest import relation_asked
@@ -61,34 +59,6 @@ def test_an_answer_without_a_letter_types_nothing():
     assert ask_types(model, [candidate("셀", "cell")], what="types", budget_seconds=60) == [None]
 
 
-def test_the_type_comes_before_every_other_question(knowing):
-    cell = candidate("셀", "cell", examples=["시트의 셀 | a cell of the sheet"])
-
-    (said,) = ask_about(knowing, [cell], typing=True, what="pairs", budget_seconds=60)
-
-    kinds = [relation_asked(request.messages[-1]["content"]) is not None for request in knowing.requests]
-    assert kinds[:2] == [True] * 2 and len(kinds) > 2 and not any(kinds[2:])
-    assert likeliest(said.types) == "equivalent"
-    assert len(said.evidence()) == len(evidence_names(True)) == 2 + len(TYPES)
-    assert said.evidence()[2] == pytest.approx(math.log(0.95), abs=1e-3)
-
-
-def test_a_pair_that_is_not_typed_is_not_asked_further(knowing):
-    silent = typist({}, otherwise=lambda request: Completion(text="글쎄", first_token_logprobs={"글쎄": -0.1}))
-    assert ask_about(silent, [candidate("셀", "cell")], typing=True, what="pairs", budget_seconds=60) == [None]
-    assert len(silent.requests) == 2
-
-    (said,) = ask_about(knowing, [candidate("셀", "cell")], typing=False, what="pairs", budget_seconds=60)
-    assert said.types is None and len(said.evidence()) == len(evidence_names(False)) == 2
-    assert called_equivalent([said]) is None
-
-
-def test_verdicts_name_every_prompt_they_rest_on(knowing):
-    typed = [prompts.load(name).fingerprint for name in (PROMPT, *PROMPTS)]
-    assert provenance(knowing, True).prompt == " ".join(typed)
-    assert provenance(knowing, False).prompt == " ".join(typed[1:])
-
-
 def test_what_has_passed_relates_as_it_was_typed_and_keeps_its_form_where_it_is_equivalent():
     def said(found):
         return {name: -0.1 if name == found else -3.0 for name in TYPES}
@@ -131,37 +101,73 @@ def test_without_time_to_ask_which_is_broader_the_form_decides():
     assert related_by_types([verdict], model, threshold=0.8, budget_seconds=0.0) == [verdict]
 
 
+def test_a_typist_is_believed_when_it_tells_synonyms_and_others_apart(labelled, knowing):
+    assert Typist(knowing, labelled, budget_seconds=60).right == pytest.approx(0.9, abs=0.05)
+
+
+@pytest.mark.parametrize("answer", ["equivalent", "wrong"])
+def test_a_model_that_says_the_same_of_all_is_asked_no_further(labelled, answer, capsys):
+    model = typist({(pair.ko, pair.en): answer for pair in labelled})
+
+    typing = Typist(model, labelled, budget_seconds=60)
+
+    assert typing.right == 0.5 and not typing.can_tell
+    asked = len(model.requests)
+    assert typing.types([candidate("셀", "cell")], budget_seconds=60) == [None] and len(model.requests) == asked
+    assert "tells 50% of how the terms of 80 labelled pairs relate" in capsys.readouterr().err
+
+
+def test_a_model_that_does_not_speak_of_types_is_asked_no_further(labelled, capsys):
+    silent = FakeChatModel(lambda request: Completion(text="글쎄", first_token_logprobs={"글쎄": -0.1}))
+    typing = Typist(silent, labelled, budget_seconds=60)
+    assert typing.right is None and not typing.can_tell
+    assert "does not say how the terms of 80 labelled pairs relate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("labels", "told", "right"),
+    [
+        ([True, False], ["equivalent", "related"], 1.0),
+        ([True, True, False, False], ["equivalent", "hypernym", "wrong", "equivalent"], 0.5),
+        ([True, True, True, False], ["equivalent"] * 4, 0.5),
+        ([True, False], ["equivalent", None], None),
+        ([], [], None),
+    ],
+)
+def test_how_far_types_tell_synonyms_from_others(labels, told, right):
+    types = [name and {each: -0.1 if each == name else -3.0 for each in TYPES} for name in told]
+    assert telling_right(labels, types) == right
+
+
 @pytest.mark.parametrize(("relations", "relation"), [("form", "transliteration"), ("asked", "related")])
-def test_types_decide_where_the_model_knows_synonyms(labelled, knowing, relations, relation):
+def test_the_type_comes_first_and_decides_how_terms_relate(labelled, knowing, relations, relation):
     cell = candidate("셀", "cell", examples=["시트의 셀 | a cell of the sheet"])
     model = typist({("셀", "cell"): "related"}, otherwise=knowing._answer)
 
     (verdict,), report = verify_synonyms_with_llm(
-        [cell], model, labelled=labelled, config=VerifySynonymsConfig(relations=relations, verification_threshold=0.5)
+        [cell], model, labelled=labelled, config=VerifySynonymsConfig(relations=relations)
     )
 
-    assert verdict.relation == relation and bool(verdict.types) == (relations == "asked")
-    assert sum("a cell of the sheet" in request.messages[-1]["content"] for request in model.requests) == (
-        2 if relations == "asked" else 0
-    )
-    known = report["controls"]["called_equivalent"]
-    assert known is None if relations == "form" else known > 0.75
-    columns = ["features", "llm", "choice", *(TYPES if relations == "asked" else ())]
-    assert list(report["coefficients"]["with_llm"]) == columns
+    asked = relations == "asked"
+    assert verdict.relation == relation and bool(verdict.types) == asked and verdict.p > 0.8
+    texts = [request.messages[-1]["content"] for request in model.requests if "셀" in request.messages[-1]["content"]]
+    kinds = [relation_asked(text) is not None for text in texts]
+    assert kinds == [True, True] * asked + [False] * (len(kinds) - 2 * asked) and len(kinds) > 2
+    assert sum("a cell of the sheet" in text for text in texts) == 2 * asked
+    fingerprint = prompts.load(PROMPT).fingerprint
+    assert verdict.provenance.prompt.startswith(fingerprint) == asked and len(verdict.provenance.prompt.split()) > 2
+    assert report["controls"].get("typed_right", 0.0) == (pytest.approx(0.9, abs=0.1) if asked else 0.0)
 
 
-def test_a_model_that_calls_known_synonyms_something_else_decides_nothing(labelled, knowing, capsys):
-    """What it says is evidence all the same."""
-    kinds = {(pair.ko, pair.en): "hypernym" if pair.label else "wrong" for pair in labelled}
-    model = typist({**kinds, ("셀", "cell"): "hypernym"}, otherwise=knowing._answer)
-    config = VerifySynonymsConfig(strategy="high", verification_threshold=0.5)
+def test_a_model_that_cannot_tell_types_decides_nothing(labelled, knowing, capsys):
+    kinds = {(pair.ko, pair.en): "equivalent" for pair in labelled}
+    model = typist({**kinds, ("셀", "cell"): "related"}, otherwise=knowing._answer)
 
-    verifier = Verifier(model, config, None, labelled, [candidate("셀", "cell")])
-    (verdict,) = verifier.judge([candidate("셀", "cell")], budget_seconds=60)
+    (verdict,), report = verify_synonyms_with_llm([candidate("셀", "cell")], model, labelled=labelled)
 
-    assert verdict.relation == "transliteration" and likeliest(verdict.types) == "hypernym" and verdict.p > 0.9
-    assert verifier.report()["controls"]["called_equivalent"] == 0.0
-    assert "calls 0% of 16 known synonyms equivalent" in capsys.readouterr().err
+    assert (verdict.relation, verdict.types) == ("transliteration", {}) and verdict.p > 0.8
+    assert report["controls"]["typed_right"] == 0.5
+    assert "tells 50% of how the terms of 24 labelled pairs relate" in capsys.readouterr().err
 
 
 def test_what_is_discovered_is_typed_too(labelled, knowing):
@@ -174,7 +180,7 @@ def test_what_is_discovered_is_typed_too(labelled, knowing):
     known = Verdict(candidate=candidate("셀", "box"), p=0.99)
 
     (verdict,), _ = discover_synonyms_with_llm([known], [], model, config=DiscoverSynonymsConfig(), labelled=labelled)
-    assert verdict.types["hypernym"] == pytest.approx(-0.1)
+    assert (verdict.relation, verdict.types["hypernym"]) == ("hyponym", pytest.approx(-0.1))
 
 
 def test_log_probabilities_of_letters_sum_their_spellings():
@@ -184,8 +190,3 @@ def test_log_probabilities_of_letters_sum_their_spellings():
     (types,) = ask_types(model, [candidate("셀", "cell")], what="types", budget_seconds=60)
     assert types["equivalent"] == types["wrong"] == pytest.approx((math.log(0.6) - 9.0) / 2, abs=1e-3)
     assert types["related"] == pytest.approx(-9.0)
-
-
-def test_called_equivalent_is_the_share_of_those_typed():
-    said = [Said({}, {"equivalent": -0.1, "wrong": -2.0}), Said({}, {"equivalent": -2.0, "wrong": -0.1})]
-    assert called_equivalent(said) == 0.5
