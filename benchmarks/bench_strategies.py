@@ -2,8 +2,7 @@
 
 One pool of mined pairs labelled by hand, judged by ``low``, ``balanced`` and ``high`` in turn. The language model of
 ``LLM_BASE_URL`` is asked everything anew by each of them: no answer comes from a cache, and calls and seconds hold the
-calibration too. The last row is ``high`` without what was said of how terms relate: it takes the answers of the row
-before, so it has no time of its own.
+calibration too.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -31,18 +30,10 @@ from kosparse.synonyms.mine import mine_synonyms
 from kosparse.synonyms.terms import pair_key
 from kosparse.synonyms.verifier import Verifier
 
+Strategy = Literal["low", "balanced", "high"]
 Pool = Sequence[tuple[SynonymCandidate, bool]]
 _DAY = 86_400.0
-
-
-class Case(NamedTuple):
-    """One row."""
-
-    strategy: Literal["low", "balanced", "high"]
-    relations: Literal["form", "asked"] = "asked"
-
-
-_CASES = (Case("low", "form"), Case("balanced"), Case("high"), Case("high", "form"))
+_STRATEGIES: tuple[Strategy, ...] = ("low", "balanced", "high")
 
 
 class Counted:
@@ -70,8 +61,7 @@ def main() -> None:
     embedder = open_embedder()
     mined, pool = labelled_pool(embedder, options.pairs)
     model = open_chat_model(VerifySynonymsConfig().concurrency).inner
-    with tempfile.TemporaryDirectory() as folder:
-        rows = [judged(case, mined, pool, model, embedder, options.labelled, Path(folder)) for case in _CASES]
+    rows = [judged(strategy, mined, pool, model, embedder, options.labelled) for strategy in _STRATEGIES]
     finish(
         "strategies",
         rows,
@@ -96,27 +86,25 @@ def labelled_pool(embedder: Embedder, most: int) -> tuple[list[SynonymCandidate]
 
 
 def judged(
-    case: Case,
+    strategy: Strategy,
     mined: Sequence[SynonymCandidate],
     pool: Pool,
     model: ChatModel,
     embedder: Embedder,
     labelled: int,
-    answers: Path,
 ) -> dict[str, Any]:
     """One row: what the strategy accepts of the pool, and what that cost."""
     config = VerifySynonymsConfig(
-        strategy=case.strategy,
-        relations=case.relations,
-        labelled_pairs=labelled,
-        max_candidates=len(pool),
-        budget_seconds=_DAY,
+        strategy=strategy, labelled_pairs=labelled, max_candidates=len(pool), budget_seconds=_DAY
     )
-    file = answers / f"{case.strategy}.sqlite"
-    answered, asked = file.exists(), Counted(CachedChatModel(model, file))
-    started = time.perf_counter()
-    verdicts = Verifier(asked, config, embedder, None, pool=mined).judge([row for row, _ in pool], budget_seconds=_DAY)
-    seconds = time.perf_counter() - started
+    asked = Counted(model)
+    with tempfile.TemporaryDirectory() as folder:
+        cached = CachedChatModel(asked, Path(folder) / "responses.sqlite")
+        started = time.perf_counter()
+        verdicts = Verifier(cached, config, embedder, None, pool=mined).judge(
+            [row for row, _ in pool], budget_seconds=_DAY
+        )
+        seconds = time.perf_counter() - started
     found = quality(
         np.array([verdict.p for verdict in verdicts]),
         [label for _, label in pool],
@@ -125,8 +113,7 @@ def judged(
     )
     low, high = found["precision_interval"]
     return {
-        "strategy": case.strategy,
-        "types": "" if case.strategy == "low" else "asked first" if case.relations == "asked" else "not asked",
+        "strategy": strategy,
         "precision": found["precision"],
         "interval": f"{low:.3f}-{high:.3f}",
         "recall": found["recall"],
@@ -134,7 +121,7 @@ def judged(
         "ECE": round(found["ece"], 3),
         "pairs asked": sum(verdict.asked_llm for verdict in verdicts),
         "calls": asked.calls,
-        "seconds": "" if answered else round(seconds),
+        "seconds": round(seconds),
     }
 
 
