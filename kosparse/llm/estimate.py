@@ -36,7 +36,9 @@ _QUERY_CHARACTERS, _TERM_CHARACTERS = 20, 6
 _ASKED_OF_PAIR = (("verify_synonym", 2), ("translate_term", 2), ("choose_synonym", 4))
 """Questions about a pair of terms at most, in both languages: is it the same, its own terms, and which it prefers."""
 _TYPE_QUESTIONS, _TYPE_CHARACTERS = 2, 450
-"""How its terms relate, in two languages and two orders; six options and two sentences are shown."""
+"""How its terms relate, in two languages; five options and two sentences are shown."""
+_TYPED_FIRST = 24
+"""Labelled pairs by which a model shows that it can tell."""
 
 
 @dataclass(frozen=True)
@@ -113,16 +115,18 @@ def estimate(collection: Collection, settings: Mapping[str, Mapping[str, Any]]) 
     judged_shown = min(collection.passage_characters, pairs.excerpt_characters)
     negative_shown = min(collection.passage_characters, negatives.excerpt_characters)
     terms = 2 * _TERM_CHARACTERS
-    verified = 0 if verify.strategy == "low" else verify.max_candidates + verify.labelled_pairs
+    asks = verify.strategy != "low"
+    verified = (verify.max_candidates + verify.labelled_pairs) * asks
+    typed = (verify.max_candidates + _TYPED_FIRST) * asks
     proposed = discover.max_terms * discover.per_term * 2
     return [
-        _row("verify_synonyms", verify, _asked_of_pairs(verify, verified)),
+        _row("verify_synonyms", verify, _asked_of_pairs(verify, verified, typed)),
         _row(
             "discover_synonyms",
             discover,
             [
                 (discover.max_terms, "discover_synonyms", terms),
-                *_asked_of_pairs(discover, proposed),
+                *_asked_of_pairs(discover, proposed, proposed),
             ],
         ),
         _row("generate_queries", queries, [(asked * per_passage, "generate_queries", shown)]),
@@ -146,10 +150,13 @@ def estimate(collection: Collection, settings: Mapping[str, Mapping[str, Any]]) 
     ]
 
 
-def _asked_of_pairs(config: VerifySynonymsConfig | DiscoverSynonymsConfig, pairs: int) -> list[tuple[int, str, float]]:
+def _asked_of_pairs(
+    config: VerifySynonymsConfig | DiscoverSynonymsConfig, pairs: int, typed: int
+) -> list[tuple[int, str, float]]:
     asked = [(each * pairs, name, float(2 * _TERM_CHARACTERS)) for name, each in _ASKED_OF_PAIR]
-    typed = (_TYPE_QUESTIONS * pairs, "type_synonym", float(_TYPE_CHARACTERS))
-    return [*asked, typed] if config.relations == "asked" else asked
+    if config.relations == "form":
+        return asked
+    return [*asked, (_TYPE_QUESTIONS * typed, "type_synonym", float(_TYPE_CHARACTERS))]
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:

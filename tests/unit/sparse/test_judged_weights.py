@@ -62,10 +62,10 @@ def test_a_word_that_speaks_for_the_wrong_documents_loses_weight(capsys):
     assert found["judged_ndcg@10_before"] == pytest.approx(1 / np.log2(3)) and found["judged_ndcg@10"] == 1.0
     assert learner.weights[LOUD] < 1.0 < learner.weights[[1, 2, 3]].min()
     assert learner.weights[SPARE] == 0.0, "what no query is asked by stays where it was"
-    assert "fitted to 15 judged queries; held-out ones: nDCG@10 0.6309, after it 1.0000" in capsys.readouterr().err
+    assert "fitted to 15 judged queries; held-out ones: nDCG@10 0.6309, with these 1.0000" in capsys.readouterr().err
 
 
-def test_weights_that_rank_the_held_out_no_better_are_not_taken(capsys):
+def test_weights_that_make_the_held_out_no_more_likely_are_not_taken(capsys):
     data, units = training_set([*asked("train", [1, 2, 3] * 5), *asked("validation", [0, 0])])
     learner = student()
 
@@ -73,7 +73,7 @@ def test_weights_that_rank_the_held_out_no_better_are_not_taken(capsys):
 
     assert found == {"judged_ndcg@10_before": 1.0, "judged_ndcg@10": 1.0}
     assert learner.weights.tolist() == pytest.approx(WEIGHTS)
-    assert "so they stay as they were" in capsys.readouterr().err
+    assert "so the weights stay as they were" in capsys.readouterr().err
 
 
 def test_without_held_out_queries_what_was_learnt_is_taken():
