@@ -58,11 +58,6 @@ VARIANTS: dict[str, Variant] = {
     "ratio_2_1": Variant("synthetic to pseudo-queries 2:1", {"synthetic_share": 2 / 3}),
     "real_only": Variant("real queries of the train split only", queries="real", real=True),
     "real": Variant("real queries for the weights of a query's words alone", {"real_share": 0.0}, real=True),
-    "real_steps_alone": Variant(
-        "real to generated queries 1:1, the weights of a query's words not fitted after",
-        {"real_share": 0.5, "judged_spread": 0.0},
-        real=True,
-    ),
     "real_1_1": Variant("real to generated queries 1:1", {"real_share": 0.5}, real=True),
     "real_1_2": Variant("real to generated queries 1:2", {"real_share": 1 / 3}, real=True),
     "no_dictionary": Variant("without the dictionary", {"dictionary_weight": 0.0}, dictionary="none"),

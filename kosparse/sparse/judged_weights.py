@@ -28,7 +28,7 @@ from torch import Tensor
 from kosparse.evaluation.ranking import BestPassage, best, blocks
 from kosparse.progress import note
 from kosparse.sparse.student import Asked, Student
-from kosparse.sparse.training_set import TrainingSet
+from kosparse.sparse.training_set import TrainingSet, places_of
 from kosparse.sparse.validation import ndcg_of_one
 
 _DEPTH = 100
@@ -125,7 +125,7 @@ def _matches(
     data: TrainingSet, asked: Sequence[Asked], rows: Sequence[int], vectors: csr_matrix, worth: NDArray[np.float32]
 ) -> _Matches:
     """Of each query with the passages it finds, and with those of its relevant documents."""
-    places, relevant = _places(data), _relevant(data, rows)
+    places, relevant = places_of(data.passages), _relevant(data, rows)
     parts: list[tuple[NDArray[Any], ...]] = []
     lines = 0
     for block in blocks(len(rows), len(data.passages)):
@@ -191,14 +191,6 @@ def _scores(
     queries = csr_matrix((worth[units], units, ends), shape=(len(rows), vectors.shape[1]))
     scores: NDArray[np.float32] = (queries @ vectors.T).toarray()
     return scores
-
-
-def _places(data: TrainingSet) -> dict[str, list[int]]:
-    """Passages of each document."""
-    found: dict[str, list[int]] = defaultdict(list)
-    for place, passage in enumerate(data.passages):
-        found[passage.document_id].append(place)
-    return found
 
 
 def _relevant(data: TrainingSet, rows: Sequence[int]) -> dict[str, set[str]]:

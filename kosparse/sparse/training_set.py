@@ -133,10 +133,7 @@ def real_training_queries(
         index: BM25 over the passages: of a relevant document, the passage that it ranks first is taken.
         split: Whether they are learnt from or held out.
     """
-    places: dict[str, list[int]] = defaultdict(list)
-    for place, passage in enumerate(passages):
-        places[passage.document_id].append(place)
-    rows = []
+    places, rows = places_of(passages), []
     for (query_id, text), tokens in zip(
         judgements.queries.items(), content_morphemes_of(list(judgements.queries.values())), strict=True
     ):
@@ -147,6 +144,14 @@ def real_training_queries(
                 name = f"real-{query_id}-{document_id}"
                 rows.append(TrainingQuery(id=name, text=text, origin="real", passage_id=passages[best].id, split=split))
     return rows
+
+
+def places_of(passages: Iterable[Passage]) -> dict[str, list[int]]:
+    """Positions of each document's passages."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, passage in enumerate(passages):
+        places[passage.document_id].append(place)
+    return places
 
 
 def summarise(queries: Sequence[TrainingQuery], passages: int, negatives: int, contaminated: int) -> dict[str, Any]:
