@@ -48,12 +48,12 @@ class VerifySynonymsConfig(LlmStepConfig):
     relations: Literal["form", "asked"] = "asked"
     """``asked``: of each pair the LLM is asked about, it first says how the terms relate, beside sentences that use
     them, two short questions. What it calls related, opposite or unrelated is not exported, what is broader or narrower
-    goes one way. A model that cannot tell labelled pairs so, such as the packaged one, is asked no further: a pair's
-    form says how its terms relate, as with ``form``."""
+    goes one way. Of a model that cannot tell labelled pairs so, such as the packaged one, the answers are kept as
+    evidence, and a pair's form says how its terms relate, as with ``form``."""
     calibration: str = ""
     """The ``calibration`` output of an earlier run with the same model and prompts, a path or s3 address: the
     combiner is taken from there, and only controls are asked. Empty fits it anew."""
-    budget_seconds: float = Field(default=330.0, gt=0)
+    budget_seconds: float = Field(default=420.0, gt=0)
     temperature: float = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=1, ge=1)
 
@@ -75,7 +75,7 @@ class DiscoverSynonymsConfig(LlmStepConfig):
     """As in verify_synonyms."""
     calibration: str = ""
     """As in verify_synonyms."""
-    budget_seconds: float = Field(default=90.0, gt=0)
+    budget_seconds: float = Field(default=120.0, gt=0)
     max_tokens: int = Field(default=96, ge=1)
 
 

@@ -34,6 +34,7 @@ def run(
     return {
         "candidates": float(len(judged)),
         "asked": float(report["asked"]),
+        "typed": float(report["typed"]),
         "asked_labelled": float(report["asked_labelled"]),
         "accepted": float(sum(verdict.p >= config.verification_threshold for verdict in judged)),
         **{name: float(value) for name, value in numbers.items() if value is not None},

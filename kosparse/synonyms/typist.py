@@ -1,4 +1,4 @@
-"""Who says how the terms of pairs relate: a language model that has shown on labelled pairs that it can tell."""
+"""Who says how the terms of pairs relate: a language model, believed if it could tell that of labelled pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _LEAST_RIGHT = 0.75
 
 
 class Typist:
-    """Types labelled pairs first; a model that cannot tell them is asked no further, and a line says so.
+    """Types labelled pairs first. What a model that cannot tell these says of others is kept and decides nothing, and
+    a line says so; one that names no types at all is asked no further.
 
     Args:
         model: Whom to ask.
@@ -34,29 +35,33 @@ class Typist:
         self._model, self.right = model, telling_right([pair.label for pair in labelled], told)
         if not self.can_tell:
             share = "does not say" if self.right is None else f"tells {self.right:.0%} of"
+            others = "is not asked that of others" if self.right is None else "does not decide that of others"
             progress.note(
                 f"synonyms: the language model {share} how the terms of {len(labelled)} labelled pairs relate, so it "
-                "is not asked that of others: their form decides"
+                f"{others}: their form does"
             )
 
     @property
     def can_tell(self) -> bool:
-        """Whether it is asked about other pairs, too."""
+        """Whether what it says decides how terms relate."""
         return self.right is not None and self.right >= _LEAST_RIGHT
 
     def types(self, candidates: Sequence[SynonymCandidate], *, budget_seconds: float) -> list[Types | None]:
-        """See ``typed.ask_types``; None of all where it cannot tell."""
-        if not self.can_tell:
+        """See ``typed.ask_types``; None of all where it names no types."""
+        if self.right is None:
             return [None] * len(candidates)
         return ask_types(self._model, candidates, what="relations", budget_seconds=budget_seconds)
 
     def relate(
         self, verdicts: Sequence[Verdict], types: Mapping[int, Types], *, threshold: float, budget_seconds: float
     ) -> list[Verdict]:
-        """The verdicts with the types of those at the given positions, related by these; see ``related_by_types``."""
+        """The verdicts with the types of those at the given positions; related by these if it can tell, see
+        ``related_by_types``."""
         typed = [
             typed_by(verdict, types[i], self._model) if i in types else verdict for i, verdict in enumerate(verdicts)
         ]
+        if not self.can_tell:
+            return typed
         return related_by_types(typed, self._model, threshold=threshold, budget_seconds=budget_seconds)
 
 

@@ -27,9 +27,9 @@ def verify_synonyms_with_llm(
 
     A logistic regression over mining evidence judges all; the language model is asked about the pairs
     that leaves unsure and a few of the others (``balanced``), about all (``high``) or about none (``low``),
-    within ``budget_seconds``: first how their terms relate, beside sentences that use them, if it can tell that of
-    labelled pairs; then whether they are the same, which is evidence of p. Curated candidates are taken on trust
-    (p = 1, or 0 where marked as wrong).
+    within ``budget_seconds``: first how their terms relate, beside sentences that use them, which decides that if it
+    can tell it of labelled pairs; then whether they are the same, which is evidence of p. Curated candidates are
+    taken on trust (p = 1, or 0 where marked as wrong).
 
     Args:
         candidates: From mining; may be empty.
@@ -54,5 +54,9 @@ def verify_synonyms_with_llm(
     verifier = Verifier(model, config, embedder, labelled, pool=candidates, calibration=calibration)
     left = max(config.budget_seconds - (time.monotonic() - started), 1.0)
     verdicts = verifier.judge(candidates, budget_seconds=left)
-    asked = sum(verdict.asked_llm for verdict in verdicts)
-    return verdicts, {**verifier.report(), "candidates": len(candidates), "asked": asked}
+    counts = {
+        "candidates": len(candidates),
+        "asked": sum(verdict.asked_llm for verdict in verdicts),
+        "typed": sum(bool(verdict.types) for verdict in verdicts),
+    }
+    return verdicts, {**verifier.report(), **counts}

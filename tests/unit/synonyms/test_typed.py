@@ -106,22 +106,30 @@ def test_a_typist_is_believed_when_it_tells_synonyms_and_others_apart(labelled, 
 
 
 @pytest.mark.parametrize("answer", ["equivalent", "wrong"])
-def test_a_model_that_says_the_same_of_all_is_asked_no_further(labelled, answer, capsys):
-    model = typist({(pair.ko, pair.en): answer for pair in labelled})
+def test_what_a_model_that_says_the_same_of_all_says_of_others_is_kept_and_decides_nothing(labelled, answer, capsys):
+    model = typist({(pair.ko, pair.en): answer for pair in labelled} | {("셀", "cell"): "hypernym"})
+    judged = [Verdict(candidate=candidate("셀", "cell"), relation="transliteration", p=0.9)]
 
     typing = Typist(model, labelled, budget_seconds=60)
-
-    assert typing.right == 0.5 and not typing.can_tell
+    (types,) = typing.types([judged[0].candidate], budget_seconds=60)
     asked = len(model.requests)
-    assert typing.types([candidate("셀", "cell")], budget_seconds=60) == [None] and len(model.requests) == asked
-    assert "tells 50% of how the terms of 80 labelled pairs relate" in capsys.readouterr().err
+    related = typing.relate(judged, {0: types}, threshold=0.8, budget_seconds=60)
+
+    assert typing.right == 0.5 and not typing.can_tell and likeliest(types) == "hypernym"
+    assert related[0].types == types and related[0].provenance.prompt == prompts.load(PROMPT).fingerprint
+    assert related[0].model_copy(update={"types": {}, "provenance": None}) == judged[0] and len(model.requests) == asked
+    told = capsys.readouterr().err
+    assert "tells 50% of how the terms of 80 labelled pairs relate, so it does not decide that of others" in told
 
 
 def test_a_model_that_does_not_speak_of_types_is_asked_no_further(labelled, capsys):
     silent = FakeChatModel(lambda request: Completion(text="글쎄", first_token_logprobs={"글쎄": -0.1}))
     typing = Typist(silent, labelled, budget_seconds=60)
+    asked = len(silent.requests)
     assert typing.right is None and not typing.can_tell
-    assert "does not say how the terms of 80 labelled pairs relate" in capsys.readouterr().err
+    assert typing.types([candidate("셀", "cell")], budget_seconds=60) == [None] and len(silent.requests) == asked
+    told = capsys.readouterr().err
+    assert "does not say how the terms of 80 labelled pairs relate, so it is not asked that of others" in told
 
 
 @pytest.mark.parametrize(
@@ -149,6 +157,7 @@ def test_the_type_comes_first_and_decides_how_terms_relate(labelled, knowing, re
     )
 
     asked = relations == "asked"
+    assert report["typed"] == int(asked)
     assert verdict.relation == relation and bool(verdict.types) == asked and verdict.p > 0.8
     texts = [request.messages[-1]["content"] for request in model.requests if "셀" in request.messages[-1]["content"]]
     kinds = [relation_asked(text) is not None for text in texts]
@@ -165,8 +174,8 @@ def test_a_model_that_cannot_tell_types_decides_nothing(labelled, knowing, capsy
 
     (verdict,), report = verify_synonyms_with_llm([candidate("셀", "cell")], model, labelled=labelled)
 
-    assert (verdict.relation, verdict.types) == ("transliteration", {}) and verdict.p > 0.8
-    assert report["controls"]["typed_right"] == 0.5
+    assert (verdict.relation, likeliest(verdict.types)) == ("transliteration", "related") and verdict.p > 0.8
+    assert (report["controls"]["typed_right"], report["typed"]) == (0.5, 1)
     assert "tells 50% of how the terms of 24 labelled pairs relate" in capsys.readouterr().err
 
 
