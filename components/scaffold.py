@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from kosparse import korean
 from kosparse.errors import ConfigError, KosparseError
 from kosparse.steps import STEPS
 
@@ -137,7 +138,7 @@ def main() -> int:
     try:
         written = scaffold(sys.argv[1] if len(sys.argv) > 1 else "")
     except KosparseError as error:
-        print(f"kosparse: {error.message}", file=sys.stderr)
+        print(f"kosparse: {korean.message(error)}", file=sys.stderr)
         return error.exit_code
     print("\n".join(f"wrote {path.relative_to(ROOT)}" for path in written))
     print(

@@ -16,6 +16,7 @@ from k8s.build import Document
 from k8s.check.__main__ import excepted, problems
 from k8s.check.objects import name_of, namespace_of, of_kind
 from kosparse.errors import ConfigError, KosparseError, ServiceError
+from kosparse.korean import message
 
 _EXAMPLE = "example.com"
 _KEEP = "kosparse/keep"
@@ -125,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             down(Kubectl(), documents, purge=options.purge)
     except KosparseError as error:
-        print(f"kosparse: {error.message}", file=sys.stderr)
+        print(f"kosparse: {message(error)}", file=sys.stderr)
         return error.exit_code
     return 0
 

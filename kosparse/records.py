@@ -107,6 +107,11 @@ class Pair(Row):
     scores: dict[str, float] = {}
     provenance: Provenance | None = None
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the passage is meant to answer the query; one of a lower grade was written not to."""
+        return self.grade >= 2
+
 
 class NegativeDoc(Row):
     """A passage that does not answer a pair's query: mined from the collection, or written."""

@@ -21,6 +21,13 @@ CONFIG_KEYS = {
     "llm_base_url": "LLM_BASE_URL",
     "llm_model": "LLM_MODEL",
     "llm_reasoning_effort": "LLM_REASONING_EFFORT",
+    "llm_cache": "KOSPARSE_LLM_CACHE",
+    "checkpoints": "KOSPARSE_CHECKPOINTS",
+    "node_data": "KOSPARSE_NODE_DATA",
+    "locks": "KOSPARSE_LOCKS",
+    "embedder": "KOSPARSE_EMBEDDER",
+    "pip_index_url": "PIP_INDEX_URL",
+    "hf_endpoint": "HF_ENDPOINT",
 }
 """Key -> environment variable. A missing key leaves the variable unset."""
 

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
+from kosparse import korean
 from kosparse.commands.run_folder import hold
 from kosparse.config import ServeLlmConfig
 from kosparse.errors import KosparseError, ResourceError, ServiceError
@@ -197,7 +198,7 @@ def main(command: Sequence[str] = (), home: Path = Path(".kosparse")) -> int:
             print(f"open {services.environment().get('MLFLOW_TRACKING_URI', settings().mlflow_uri)} (Ctrl-C stops it)")
             signal.sigwait({signal.SIGINT, signal.SIGTERM})
     except KosparseError as error:
-        print(f"kosparse: {error.message}", file=sys.stderr)
+        print(f"kosparse: {korean.message(error)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -86,7 +86,7 @@ VARIANTS: dict[str, Overrides] = {
     "ratio_1_2": {"train_sparse": {"synthetic_share": 1 / 3}},
     "ratio_1_1": {"train_sparse": {"synthetic_share": 0.5}},
     "ratio_2_1": {"train_sparse": {"synthetic_share": 2 / 3}},
-    "no_dictionary": {"train_sparse": {"dictionary_weight": 0.0}},
+    "no_dictionary": {"train_sparse": {"dictionary_weight": 0.0, "translation_share": 0.0}},
     "no_llm_dictionary": {"verify_synonyms": {"strategy": "low"}, "discover_synonyms": {"max_terms": 0}},
     "no_distillation": {"train_sparse": {"label_weight": 1.0}},
     "no_closed_form": {"train_sparse": {"closed_form": False}},

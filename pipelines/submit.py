@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from kosparse import korean
 from kosparse.errors import ConfigError, InputError, KosparseError
 from pipelines import recipes
 from pipelines.cluster import Cluster
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory() as folder:
             return _submit(options, _package(options, Path(folder) / "package.yaml"))
     except KosparseError as error:
-        print(f"kosparse: {error.message}", file=sys.stderr)
+        print(f"kosparse: {korean.message(error)}", file=sys.stderr)
         return error.exit_code
 
 

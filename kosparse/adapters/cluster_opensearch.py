@@ -79,18 +79,25 @@ class Cluster:
             raise ServiceError("this is not an OpenSearch cluster", where=shown(url), fix="Check OPENSEARCH_URL.")
         self.version = str(answer["version"].get("number", ""))
 
-    def check_version(self) -> None:
+    def is_since(self, version: tuple[int, int]) -> bool:
+        """Whether the cluster is of this version or a newer one."""
+        return tuple(int(part) for part in re.findall(r"\d+", self.version)[:2]) >= version
+
+    def check_version(self, least: tuple[int, int] = _OLDEST, what: str = "Neural sparse queries") -> None:
         """Make sure that the cluster is new enough.
+
+        Args:
+            least: Version that is wanted.
+            what: That wants it.
 
         Raises:
             ServiceError: It is not.
         """
-        numbers = tuple(int(part) for part in re.findall(r"\d+", self.version)[:2])
-        if numbers < _OLDEST:
+        if not self.is_since(least):
             raise ServiceError(
                 f"the cluster is OpenSearch {self.version}",
                 where="OPENSEARCH_URL",
-                fix=f"Neural sparse queries as they are sent here need {'.'.join(map(str, _OLDEST))} or newer.",
+                fix=f"{what} as they are sent here need {'.'.join(map(str, least))} or newer.",
             )
 
     def get(self, path: str) -> Any:

@@ -177,7 +177,9 @@ def _ask_s3(current: Settings) -> str:
     if not (current.s3_access_key and current.s3_secret_key):
         fix = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         raise ServiceError("S3_ENDPOINT is set without credentials", where=current.s3_endpoint, fix=fix)
-    open_store().exists("mlpipeline", "kosparse-doctor")
+    store = open_store()
+    for bucket in current.buckets:
+        store.exists(bucket, "kosparse-doctor")
     return f"{current.s3_endpoint} answers and takes the credentials"
 
 

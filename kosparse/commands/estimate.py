@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,7 +10,14 @@ from typing import Any
 
 from kosparse.commands.hardware import Hardware, this_machine
 from kosparse.commands.step_settings import read_settings
-from kosparse.config import GenerateQueriesConfig, IngestCorpusConfig, ServeLlmConfig, TrainSparseConfig
+from kosparse.config import (
+    BuildTrainingSetConfig,
+    GenerateQueriesConfig,
+    IngestCorpusConfig,
+    PrepareBackboneConfig,
+    ServeLlmConfig,
+    TrainSparseConfig,
+)
 from kosparse.corpus.readers import Location, Reading, locate, read_corpus
 from kosparse.corpus.text import normalise
 from kosparse.llm.accounting import Prices
@@ -29,6 +37,10 @@ _BYTES_PER_PASSAGE, _BYTES_PER_CHARACTER = 4_200, 8
 """Memory of ``evaluate``, which holds the most: passage and document as Python holds them (700 bytes and two a
 character, each), the dense vector (384 floats), the sparse one (150 dimensions of eight bytes), and BM25's counts (a
 morpheme in three characters, twelve bytes each)."""
+_UNITS_PER_ROOT_CHARACTER = 8.5
+"""Distinct morphemes grow with the square root of the characters (Heaps' law): 8.2 to 8.9 on parts of the sample."""
+_MATCH_BYTES = 2
+"""Of a passage and a dimension, which training the head holds."""
 _STATE_BYTES_PER_PASSAGE = 250_000
 """Token states that training reads again and again, in ``KOSPARSE_CACHE``; of the same run."""
 
@@ -95,16 +107,37 @@ def _print_rest(collection: Collection, settings: dict[str, dict[str, Any]], ask
         f"on {machine.counted_cores}{', less by the GPU' if machine.gpus else ''}"
     )
     print(f"memory  {_language_model_memory(settings, machine)}")
-    print(f"memory  {_step_memory(collection, machine)}")
-    print(f"disk    {collection.passages * _STATE_BYTES_PER_PASSAGE / 1e9:.1f} GB of token states in KOSPARSE_CACHE")
+    print(f"memory  {_step_memory(collection, settings, machine)}")
+    states = _ranked(collection, settings) * _STATE_BYTES_PER_PASSAGE
+    print(f"disk    {states / 1e9:.1f} GB of token states in KOSPARSE_CACHE")
 
 
-def _step_memory(collection: Collection, machine: Hardware) -> str:
-    """Of the steps after ``ingest_corpus``, which hold all passages."""
+def _step_memory(collection: Collection, settings: dict[str, dict[str, Any]], machine: Hardware) -> str:
+    """Of the steps after ``ingest_corpus``: those that hold all passages, or the training of the head."""
     held = collection.passages * (_BYTES_PER_PASSAGE + _BYTES_PER_CHARACTER * collection.passage_characters)
-    total = int(_STEP_BYTES + held)
-    told = f"about {total / 1e9:.1f} GB for the other steps, {held / 1e9:.1f} of it passages"
-    return f"{told}: {_fits(total, machine.memory)}"
+    ranked, units = _ranked(collection, settings), _units(collection, settings)
+    matches = ranked * units * _MATCH_BYTES
+    total = int(_STEP_BYTES + max(held, matches))
+    told = f"about {total / 1e9:.1f} GB for the other steps: {held / 1e9:.1f} for passages in evaluate"
+    if matches:
+        told += f", {matches / 1e9:.1f} for {ranked:,} passages times about {units:,} words in train_sparse"
+    return f"{told}; {_fits(total, machine.memory)}"
+
+
+def _ranked(collection: Collection, settings: dict[str, dict[str, Any]]) -> int:
+    """Passages that are trained on."""
+    most = BuildTrainingSetConfig.parse(settings.get("build_training_set", {}), step="build_training_set").max_passages
+    return min(most or collection.passages, collection.passages)
+
+
+def _units(collection: Collection, settings: dict[str, dict[str, Any]]) -> int:
+    """Dimensions of which the training of a head holds a number for each passage; 0 where none is held."""
+    backbone = PrepareBackboneConfig.parse(settings.get("prepare_backbone", {}), step="prepare_backbone")
+    train = TrainSparseConfig.parse(settings.get("train_sparse", {}), step="train_sparse")
+    if backbone.units == "pieces" or train.train == "all":
+        return 0
+    grown = _UNITS_PER_ROOT_CHARACTER * math.sqrt(collection.passages * collection.passage_characters)
+    return min(backbone.max_units, round(grown))
 
 
 def _fits(total: int, device: DeviceMemory) -> str:

@@ -50,8 +50,7 @@ def apply(bundle: Path, index: str, model_id: str) -> None:
     cluster.check_version()
     template = read_json(requests / "index_template.json")
     _say("index template", _update(cluster, f"/_index_template/{body.NAME}", _marked(template), _template))
-    pipeline = f"/_search/pipeline/{body.NAME}"
-    _say("search pipeline", _update(cluster, pipeline, read_json(requests / "search_pipeline.json"), _pipeline))
+    _say("search pipeline", _apply_search(cluster, read_json(requests / "search_pipeline.json")))
     if model_id:
         _say("ingest pipeline", _apply_ingest(cluster, requests / "ingest_pipeline.json", model_id))
     _say(f"index {index}", _make_index(cluster, index, template["template"]))
@@ -96,7 +95,7 @@ def search(query: str, run: Path, name: str, k: int, hybrid: bool, *, as_json: b
 
     Raises:
         InputError: The index is missing, or the model knows no part of the query.
-        ServiceError: The cluster does not answer or refuses.
+        ServiceError: The cluster does not answer or refuses, or is too old for a hybrid query.
     """
     with quiet_transformers():
         model = load_sparse_model(run / "model")
@@ -107,9 +106,10 @@ def search(query: str, run: Path, name: str, k: int, hybrid: bool, *, as_json: b
             f"the model knows no part of {query!r}", where=str(run / "model"), fix="Ask with a word of the collection."
         )
     asked = body.hybrid_query(query, tokens, k) if hybrid else body.sparse_query(tokens, k)
-    hits = open_cluster(settings()).search(
-        name, {**asked, "_source": ["document_id", "text"]}, body.NAME if hybrid else ""
-    )
+    cluster = open_cluster(settings())
+    if hybrid:
+        cluster.check_version(body.COLLAPSED_SINCE, "Hybrid queries")
+    hits = cluster.search(name, {**asked, "_source": ["document_id", "text"]}, body.NAME if hybrid else "")
     for rank, hit in enumerate(hits, 1):
         found, score = hit["_source"], float(hit["_score"])
         if as_json:
@@ -160,6 +160,15 @@ def _pipeline(answer: Any) -> Any:
     return answer.get(body.NAME, answer) if answer else None
 
 
+def _apply_search(cluster: Cluster, wanted: dict[str, Any]) -> str:
+    """The search pipeline; without fusion where the cluster does not know it, so that sparse queries are still fast."""
+    path, fuses = f"/_search/pipeline/{body.NAME}", cluster.is_since(body.FUSED_SINCE)
+    if not fuses:
+        wanted = {key: value for key, value in wanted.items() if key != "phase_results_processors"}
+    done = _update(cluster, path, wanted, _pipeline)
+    return done if fuses else f"{done}, without fusion: OpenSearch {cluster.version} has no z-scores"
+
+
 def _apply_ingest(cluster: Cluster, path: Path, model_id: str) -> str:
     if not path.is_file():
         raise InputError(
@@ -178,12 +187,13 @@ def _make_index(cluster: Cluster, index: str, template: Mapping[str, Any]) -> st
     try:
         cluster.send("PUT", f"/{index}", template)
     except InputError as error:
-        if "synonyms" not in error.what:
+        if "IOException while reading" not in error.what:
             raise
         raise InputError(
             error.what,
             where=error.where,
-            fix=f"Copy the bundle's synonyms/synonyms.txt to config/{body.SYNONYMS_PATH} on every node.",
+            fix="Copy synonyms.txt and nori_user_dictionary.txt from the bundle's synonyms/ to "
+            f"config/{Path(body.SYNONYMS_PATH).parent}/ on every node.",
         ) from error
     return "made"
 

@@ -258,9 +258,10 @@ def _encode(base: Path, out: Path) -> dict[str, Any]:
     taken = {row.id for row in kept}
     fresh = [row for row in now if row.id not in taken]
     encoded = index.model.encode_documents([row.text for row in fresh])
-    passages = [*kept, *fresh]
     weights = csr_matrix(vstack([index.weights[[rows[row.id] for row in kept]], encoded], format="csr"))
-    names, owners = [row.id for row in passages], [row.document_id for row in passages]
+    places = {row.id: place for place, row in enumerate([*kept, *fresh])}
+    weights = weights[[places[row.id] for row in now]]
+    names, owners = [row.id for row in now], [row.document_id for row in now]
     SparseIndex(index.model, weights, names, owners).save(out / "evaluate/results/index")
     unknown = _unknown_share([row.text for row in fresh], set(index.model.terms))
     return {"passages": len(now), "passages_encoded": len(fresh), "unknown_share": round(unknown, 4)}

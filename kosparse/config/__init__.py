@@ -5,7 +5,7 @@ any. Numbers inside KFP dict parameters arrive as floats, so parsing is lenient 
 refused) and unknown keys are errors.
 """
 
-from kosparse.config.base import LlmStepConfig, StepConfig
+from kosparse.config.base import LlmStepConfig, StepConfig, WritingStepConfig
 from kosparse.config.collection import (
     CheckPrerequisitesConfig,
     ComputeIdfConfig,
@@ -61,4 +61,5 @@ __all__ = [
     "ReportConfig",
     "RegisterModelConfig",
     "ExportOpensearchConfig",
+    "WritingStepConfig",
 ]

@@ -19,6 +19,9 @@ class StepConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    retired: ClassVar[frozenset[str]] = frozenset()
+    """Keys of earlier versions that did nothing: taken out unsaid, for the records of finished runs hold them."""
+
     seed: int = 13
     """Of everything drawn at random."""
 
@@ -35,7 +38,7 @@ class StepConfig(BaseModel):
             ConfigError: An unknown key or a value it cannot have; names step, key and what is allowed.
         """
         try:
-            return cls.model_validate(dict(values))
+            return cls.model_validate({key: value for key, value in values.items() if key not in cls.retired})
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"]) or "settings"  # a rule about several has no place
@@ -52,15 +55,7 @@ class LlmStepConfig(StepConfig):
     concurrency: int = Field(default=16, ge=1, le=1024)
     """Requests in flight."""
     budget_seconds: float = Field(default=120.0, gt=0)
-    """No new request is sent after this long, once ``at_least`` are answered."""
-    at_least: int = Field(default=0, ge=0)
-    """Requests that are answered whatever the budget says."""
-    temperature: float = Field(default=0.7, ge=0, le=2)
-    """How freely an answer is drawn; 0 takes the likeliest token every time."""
-    top_p: float = Field(default=0.95, gt=0, le=1)
-    """Tokens are drawn from the likeliest ones that make up this probability; 1 from all."""
-    max_tokens: int = Field(default=192, ge=1)
-    """Most tokens of an answer; what is longer is cut off."""
+    """No new request is sent after this long."""
     prompt_fingerprint: str = ""
     """Filled in by ``defaults``, so that a changed prompt is not served from KFP's cache."""
 
@@ -72,3 +67,16 @@ class LlmStepConfig(StepConfig):
         """The defaults, and the fingerprints of the prompts as they are now."""
         found = " ".join(prompts.load(name).fingerprint for name in cls.prompts_used)
         return {**super().defaults(), "prompt_fingerprint": found}
+
+
+class WritingStepConfig(LlmStepConfig):
+    """What the steps share in which the language model writes more than a label."""
+
+    at_least: int = Field(default=0, ge=0)
+    """Requests that are answered whatever the budget says."""
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    """How freely an answer is drawn; 0 takes the likeliest token every time."""
+    top_p: float = Field(default=0.95, gt=0, le=1)
+    """Tokens are drawn from the likeliest ones that make up this probability; 1 from all."""
+    max_tokens: int = Field(default=192, ge=1)
+    """Most tokens of an answer; what is longer is cut off."""

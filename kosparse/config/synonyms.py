@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from kosparse.config.base import LlmStepConfig, StepConfig
+from kosparse.config.base import LlmStepConfig, StepConfig, WritingStepConfig
 
 
 class MineSynonymsConfig(StepConfig):
@@ -34,6 +34,7 @@ class VerifySynonymsConfig(LlmStepConfig):
     """``verify_synonyms``."""
 
     prompts_used: ClassVar[tuple[str, ...]] = ("verify_synonym", "translate_term", "choose_synonym", "type_synonym")
+    retired: ClassVar[frozenset[str]] = frozenset({"at_least", "temperature", "top_p", "max_tokens"})
 
     strategy: Literal["high", "balanced", "low"] = "balanced"
     """``low`` asks no language model, ``balanced`` about the unsure candidates, ``high`` about all."""
@@ -53,12 +54,10 @@ class VerifySynonymsConfig(LlmStepConfig):
     calibration: str = ""
     """The ``calibration`` output of an earlier run with the same model and prompts, a path or s3 address: the
     combiner is taken from there, and only controls are asked. Empty fits it anew."""
-    budget_seconds: float = Field(default=420.0, gt=0)
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    max_tokens: int = Field(default=1, ge=1)
+    budget_seconds: float = Field(default=480.0, gt=0)
 
 
-class DiscoverSynonymsConfig(LlmStepConfig):
+class DiscoverSynonymsConfig(WritingStepConfig):
     """``discover_synonyms``."""
 
     prompts_used: ClassVar[tuple[str, ...]] = ("discover_synonyms", *VerifySynonymsConfig.prompts_used)
@@ -69,8 +68,12 @@ class DiscoverSynonymsConfig(LlmStepConfig):
     """Most synonyms taken from an answer, per language."""
     min_p: float = Field(default=0.9, ge=0, le=1)
     """Only pairs at least this sure are extended."""
+    verification_threshold: float = Field(default=0.8, ge=0, le=1)
+    """As in verify_synonyms."""
+    labelled: str = ""
+    """As in verify_synonyms."""
     labelled_pairs: int = Field(default=32, ge=0)
-    """As in verify_synonyms, whose answers are then found in the cache."""
+    """As in verify_synonyms. Where ``labelled`` is the same, too, its answers are found in the cache."""
     relations: Literal["form", "asked"] = "asked"
     """As in verify_synonyms."""
     calibration: str = ""

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from kosparse.config.base import LlmStepConfig
+from kosparse.config.base import WritingStepConfig
 
 
-class GenerateQueriesConfig(LlmStepConfig):
+class GenerateQueriesConfig(WritingStepConfig):
     """``generate_queries``."""
 
     prompts_used: ClassVar[tuple[str, ...]] = ("generate_queries",)
@@ -33,7 +33,7 @@ class GenerateQueriesConfig(LlmStepConfig):
     budget_seconds: float = Field(default=420.0, gt=0)
 
 
-class AugmentQueriesConfig(LlmStepConfig):
+class AugmentQueriesConfig(WritingStepConfig):
     """``augment_queries``."""
 
     prompts_used: ClassVar[tuple[str, ...]] = ("augment_query",)
@@ -50,7 +50,7 @@ class AugmentQueriesConfig(LlmStepConfig):
     max_tokens: int = Field(default=96, ge=1)
 
 
-class GenerateDocumentsConfig(LlmStepConfig):
+class GenerateDocumentsConfig(WritingStepConfig):
     """``generate_documents``."""
 
     prompts_used: ClassVar[tuple[str, ...]] = ("generate_documents",)
@@ -66,7 +66,7 @@ class GenerateDocumentsConfig(LlmStepConfig):
     """Two or three sentences; a small model that repeats itself is cut off here."""
 
 
-class GenerateHardNegativesConfig(LlmStepConfig):
+class GenerateHardNegativesConfig(WritingStepConfig):
     """``generate_hard_negatives``."""
 
     prompts_used: ClassVar[tuple[str, ...]] = ("generate_hard_negatives",)
@@ -86,7 +86,7 @@ class GenerateHardNegativesConfig(LlmStepConfig):
     """As in generate_documents."""
 
 
-class FilterPairsConfig(LlmStepConfig):
+class FilterPairsConfig(WritingStepConfig):
     """``filter_pairs``."""
 
     prompts_used: ClassVar[tuple[str, ...]] = ("judge_queries",)

@@ -15,6 +15,8 @@ class PrepareBackboneConfig(StepConfig):
     units: Literal["morphemes", "pieces"] = "morphemes"
     """Dimensions of the sparse space. ``morphemes`` start as BM25 and are better; their query tokens are made
     by the client. ``pieces`` of the backbone's tokenizer run inside OpenSearch as they are."""
+    max_units: int = Field(default=100_000, ge=1)
+    """Of morphemes, those that the most passages hold; rarer ones cannot be searched for but by BM25."""
     model: str = "packaged:multilingual-e5-small"
     """``packaged:<name>``, a hub id, or a folder with a masked language model or encoder; weights as safetensors."""
     layers: int = Field(default=12, ge=1)
@@ -53,6 +55,9 @@ class MineNegativesConfig(StepConfig):
 class BuildTrainingSetConfig(StepConfig):
     """``build_training_set``."""
 
+    max_passages: int = Field(default=30_000, ge=0)
+    """Passages that training ranks, whole documents: those that queries came from first, others by the hash of their
+    ids. What it needs grows with them times the collection's words; search has all. 0 takes all."""
     pseudo_queries: int = Field(default=6000, ge=0)
     """Noun phrases and sentences of passage bodies, scored by the teachers."""
     teacher_depth: int = Field(default=64, ge=2)
@@ -127,7 +132,8 @@ class TrainSparseConfig(StepConfig):
     """FLOPS of the queries' own passages and of all others apart, and the mean of both: else the few own ones hardly
     count."""
     dictionary_weight: float = Field(default=0.1, ge=0)
-    """Of the loss by which a passage learns the translations of its terms; 0 switches it off."""
+    """Of the loss by which a passage learns the translations of its terms; 0 switches it off, ``translation_share`` the
+    rest of what the dictionary does."""
     dictionary_p: float = Field(default=0.8, ge=0, le=1)
     """Entries below this probability neither supervise nor translate."""
     lexical_prior: bool = True

@@ -169,21 +169,24 @@ def clean_text(row: Mapping[str, Any]) -> str:
 
 
 def iso_date(value: Any) -> str | None:
-    """A date that is ISO 8601 as it was written, one as Koreans write it as ISO 8601, any other as None.
+    """A date that is ISO 8601 with its day as ``2024-05-01``, one as Koreans write it as ISO 8601, any other as None.
 
     >>> iso_date("2024-05-01"), iso_date("2024-05-01T10:00:00Z"), iso_date("1 May")
     ('2024-05-01', '2024-05-01T10:00:00Z', None)
+    >>> iso_date("20240501"), iso_date("20240501T100000")
+    ('2024-05-01', '2024-05-01T100000')
     >>> iso_date("2024. 5. 1."), iso_date("2024년 12월 31일"), iso_date("2024/05/01 10:00")
     ('2024-05-01', '2024-12-31', '2024-05-01')
     """
     if not isinstance(value, str):
         return None
+    value = value.strip()
     try:
-        datetime.fromisoformat(value.strip())
-        return value.strip()
+        parsed = datetime.fromisoformat(value)
+        return f"{parsed.date()}{value[len(re.split('[T ]', value)[0]) :]}"
     except ValueError:
         pass
-    found = _KOREAN_DATE.match(value.strip())
+    found = _KOREAN_DATE.match(value)
     try:
         return date(*map(int, found.groups())).isoformat() if found else None
     except ValueError:

@@ -122,24 +122,24 @@ class Inspection:
     def watch(self, documents: Iterable[Document]) -> Iterator[Document]:
         """Documents on their way through."""
         for document in documents:
-            found = self._duplicates.find(document.id, document.text)
             personal = personal_data(document.searched)
-            if self._is_dropped(document, found, personal):
+            if personal and self._config.personal_data == "drop":
+                self._drop(document, "personal_data", ", ".join(personal))
+                continue  # unseen by what looks for duplicates: a copy without them is not to be lost, too
+            found = self._duplicates.find(document.id, document.text)
+            if found and self._is_dropped(document, found):
                 continue
             self._flag(document, found, personal)
             self.summary.count(document)
             self._seen.note(KEPT, document.id)
             yield document
 
-    def _is_dropped(self, document: Document, found: Duplicate | None, personal: list[str]) -> bool:
-        """Whether the config leaves the document out; then it is among the rejects."""
+    def _is_dropped(self, document: Document, found: Duplicate) -> bool:
+        """Whether the config leaves a duplicate out; then it is among the rejects."""
         dropped = {"flag": (), "drop_exact": ("duplicate",), "drop": ("duplicate", "near_duplicate")}
-        if found and found.kind in dropped[self._config.duplicates]:
+        if found.kind in dropped[self._config.duplicates]:
             reason = "duplicate_text" if found.kind == "duplicate" else "near_duplicate"
             self._drop(document, reason, _repeats(found))
-            return True
-        if personal and self._config.personal_data == "drop":
-            self._drop(document, "personal_data", ", ".join(personal))
             return True
         return False
 

@@ -6,6 +6,7 @@ backbone's tokenizer, which OpenSearch can cut by itself.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,10 +14,13 @@ from typing import TYPE_CHECKING, Protocol
 from kosparse.corpus.morphemes import content_morphemes_of
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json
+from kosparse.progress import note
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+_AT_ONCE = 4096
+"""Texts cut at once: of all together the morphemes would not be held."""
 UNITS_FILE = "units.json"
 """Names of the morphemes in the order of their ids, beside the model they belong to."""
 
@@ -55,6 +59,24 @@ class Morphemes:
     def ids(self, names: Iterable[str]) -> list[int]:
         """Ids of morphemes, in order, unknown ones left out."""
         return [self._ids[name] for name in names if name in self._ids]
+
+
+def collection_morphemes(texts: Sequence[str], most: int) -> tuple[list[str], float]:
+    """The content morphemes of a collection, sorted, and how many a text has on average, repeats counted.
+
+    Args:
+        texts: The collection.
+        most: Of more morphemes, so many that stand in the most texts; of equals the first.
+    """
+    having, length = Counter[str](), 0
+    for start in range(0, len(texts), _AT_ONCE):
+        for names in content_morphemes_of(texts[start : start + _AT_ONCE]):
+            having.update(set(names))
+            length += len(names)
+    kept = sorted(having, key=lambda name: (-having[name], name))[:most]
+    if len(kept) < len(having):
+        note(f"{len(having) - len(kept):,} of {len(having):,} morphemes, those in the fewest texts, are no dimension")
+    return sorted(kept), length / max(len(texts), 1)
 
 
 class Pieces:

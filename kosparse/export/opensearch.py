@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import jinja2
@@ -156,7 +156,7 @@ def _readme(query_weights: Mapping[str, float] | None, morphemes: bool, synonyms
         passage_ceiling=f"{ceiling:g}",
         query_ceiling=f"{query_ceiling(query_weights):g}",
         morphemes=morphemes,
-        synonyms_path=body.SYNONYMS_PATH,
+        analysis=PurePosixPath(body.SYNONYMS_PATH).parent,
         model_placeholder=body.MODEL_PLACEHOLDER,
         tokenizer_placeholder=body.TOKENIZER_PLACEHOLDER,
         synonym_files=[path.name for path in files_of(synonyms)],

@@ -1,8 +1,7 @@
 """The JSON an OpenSearch cluster is set up with: index template, pipelines, queries.
 
 One OpenSearch document per passage, collapsed by ``document_id`` at search time: a document scores as
-its best passage, as in training and evaluation. Needs the plugins ``analysis-nori`` and ``neural-search``;
-collapsing a hybrid query needs OpenSearch 3.1, ``z_score`` 3.0.
+its best passage, as in training and evaluation. Needs the plugins ``analysis-nori`` and ``neural-search``.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ SYNONYMS_PATH = "analysis/kosparse/synonyms.txt"
 """Relative to the ``config`` folder of every node."""
 USER_DICTIONARY_PATH = "analysis/kosparse/nori_user_dictionary.txt"
 """Likewise."""
+FUSED_SINCE, COLLAPSED_SINCE = (3, 0), (3, 1)
+"""OpenSearch versions that know ``z_score``, and that collapse a hybrid query."""
 MODEL_PLACEHOLDER = "<MODEL_ID>"
 TOKENIZER_PLACEHOLDER = "<TOKENIZER_MODEL_ID>"
 _PRUNE_RATIO = 0.1

@@ -24,6 +24,7 @@ from kosparse.config import (
     GenerateQueriesConfig,
     IngestCorpusConfig,
     LlmStepConfig,
+    MineSynonymsConfig,
     StepConfig,
     VerifySynonymsConfig,
 )
@@ -115,9 +116,10 @@ def estimate(collection: Collection, settings: Mapping[str, Mapping[str, Any]]) 
     judged_shown = min(collection.passage_characters, pairs.excerpt_characters)
     negative_shown = min(collection.passage_characters, negatives.excerpt_characters)
     terms = 2 * _TERM_CHARACTERS
+    mined = _config(MineSynonymsConfig, settings).max_candidates
+    doubted = {"low": 0, "balanced": min(verify.max_candidates, mined), "high": mined}[verify.strategy]
     asks = verify.strategy != "low"
-    verified = (verify.max_candidates + verify.labelled_pairs) * asks
-    typed = (verify.max_candidates + _TYPED_FIRST) * asks
+    verified, typed = (doubted + verify.labelled_pairs) * asks, (doubted + _TYPED_FIRST) * asks
     proposed = discover.max_terms * discover.per_term * 2
     return [
         _row("verify_synonyms", verify, _asked_of_pairs(verify, verified, typed)),
@@ -190,13 +192,12 @@ def _row(
     step: str, config: LlmStepConfig, asked: list[tuple[int, str, float]], *, written: float | None = None
 ) -> StepEstimate:
     """``asked``: (calls, prompt, characters of the question's data); ``written``: tokens of an answer, where known."""
+    most = getattr(config, "max_tokens", 1)
     return StepEstimate(
         step=step,
         calls=sum(calls for calls, _, _ in asked),
         prompt_tokens=round(sum(calls * _prompt_tokens(name, data) for calls, name, data in asked)),
-        completion_tokens=round(
-            sum(calls * (written or _written_tokens(name, config.max_tokens)) for calls, name, _ in asked)
-        ),
+        completion_tokens=round(sum(calls * (written or _written_tokens(name, most)) for calls, name, _ in asked)),
         budget_seconds=config.budget_seconds,
     )
 

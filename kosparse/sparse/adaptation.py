@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from kosparse.errors import InputError
 from kosparse.progress import Bar, note
+from kosparse.sparse.device import best_device
 from kosparse.sparse.head import find_head, set_output
 
 _MASKED = 0.3
@@ -75,8 +76,7 @@ def adapt(
     embeddings, head = model.get_input_embeddings(), find_head(model)
     head = set_output(model, head, embeddings.weight, head.decoder.bias[torch.tensor(kept)])
     head.decoder.weight = embeddings.weight
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model.to(device)
+    model.to(best_device())
     before, start = _held_out_loss(model, rows), copy.deepcopy(model.state_dict())
     steps = _train(model, rows, how)
     after = _held_out_loss(model, rows)

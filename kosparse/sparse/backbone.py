@@ -16,14 +16,14 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from kosparse.corpus.morphemes import content_morphemes_of
-from kosparse.corpus.units import Morphemes
+from kosparse.corpus.units import Morphemes, collection_morphemes
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json, write_json
 from kosparse.ports import Vectors
 from kosparse.progress import note
 from kosparse.sparse.adaptation import Adaptation, adapt
 from kosparse.sparse.dense_rows import dense_rows
+from kosparse.sparse.device import best_device, moved
 from kosparse.sparse.head import find_head, set_output
 from kosparse.sparse.morpheme_head import Saturation, calibrated_head, save_head, with_prior
 from kosparse.sparse.piece_head import calibrate, piece_rows
@@ -48,6 +48,7 @@ def build_backbone(
     max_length: int,
     active_quantile: float,
     units: Literal["morphemes", "pieces"],
+    max_units: int = 100_000,
     adaptation: Adaptation | None = None,
 ) -> dict[str, float]:
     """Write a masked language model folder, with a head over morphemes beside it if asked; return what became of it.
@@ -63,6 +64,7 @@ def build_backbone(
         max_length: Longest input, special tokens included.
         active_quantile: Share of logits that start at or below zero; pieces only.
         units: Of the sparse space.
+        max_units: Morphemes at most, those of the most passages.
         adaptation: Masked language modelling on the collection before anything else; none by default.
 
     Returns:
@@ -95,14 +97,22 @@ def build_backbone(
     model.eval()
     sample = list(passages[:: max(1, len(passages) // _SAMPLE)])[:_SAMPLE]
     body = body_fingerprint(model, tokenizer)
-    states = encoder_states(model, tokenizer, sample, cache=cache, body=body, max_length=max_length)
+    with moved(model, best_device()):
+        states = encoder_states(model, tokenizer, sample, cache=cache, body=body, max_length=max_length)
     plain = Tokenizer.from_str(json.dumps(tokenizer_json))
     if units == "pieces":
         rows = piece_rows(dense_rows(model, _pieces_alone(plain, query_prefix), tokenizer.pad_token_id), states)
         probe = calibrate(model, rows, states, active_quantile)
         terms, active = len(rows), probe.active * len(rows)
     else:
-        terms, active, probe = _morpheme_head(folder, model, plain, query_prefix, passages, sample, states, cache)
+        names, length = collection_morphemes(passages, max_units)
+        if not names:
+            raise InputError(
+                "the passages hold no word that can be searched for", where="passages", fix="Check the corpus."
+            )
+        saturation = Saturation(Morphemes(names), length)
+        terms = len(names)
+        active, probe = _morpheme_head(folder, model, plain, query_prefix, saturation, sample, states, cache)
         # Nothing asks for pieces; an output of the new vocabulary's size keeps the folder loadable.
         set_output(model, find_head(model), model.get_input_embeddings().weight, torch.zeros(len(kept)))
     model.save_pretrained(folder)
@@ -229,23 +239,17 @@ def _morpheme_head(
     model: Any,
     tokenizer: Tokenizer,
     prefix: str,
-    passages: Sequence[str],
+    saturation: Saturation,
     sample: Sequence[str],
     states: EncoderStates,
     cache: Path,
-) -> tuple[int, float, Probe]:
-    """Write the morphemes of the collection and their head; how many there are and how many are active."""
-    found = content_morphemes_of(list(passages))
-    names = sorted({name for text in found for name in text})
-    if not names:
-        raise InputError(
-            "the passages hold no word that can be searched for", where="passages", fix="Check the corpus."
-        )
+) -> tuple[float, Probe]:
+    """Write the morphemes of the collection and their head; how many are active in a passage."""
+    names = saturation.units.names
     alone = [line.ids for line in tokenizer.encode_batch([f"{prefix}{name}" for name in names])]
     pad = tokenizer.token_to_id("<pad>") or tokenizer.token_to_id("[PAD]") or 0
-    saturation = Saturation(Morphemes(names), sum(len(text) for text in found) / len(found))
     head, logits, probe = calibrated_head(dense_rows(model, alone, pad), states, cache)
     own = saturation.of(sample)
     save_head(folder, head, saturation)
     active = float((with_prior(logits, own, head.threshold, head.activation) > 0).float().sum(1).mean())
-    return len(names), active, probe
+    return active, probe

@@ -6,6 +6,7 @@ passage costs the head alone.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from kosparse.progress import track
 from kosparse.sparse.backbone import body_fingerprint
 from kosparse.sparse.matches import fits, match_units
 from kosparse.sparse.model import SparseModel
-from kosparse.sparse.morpheme_head import with_prior
+from kosparse.sparse.morpheme_head import MorphemeHead, Saturation, with_prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.states import EncoderStates, cached_states, encoder_states
 
@@ -58,30 +59,35 @@ def _from_states(model: SparseModel, texts: Sequence[str], cache: Path, keep: bo
         states = cached_states(texts, **where)
     if states is None:
         return None
+    head = copy.deepcopy(document.head).cpu()  # as the states are, wherever the model is
     if fits(len(texts), len(document.units.names)):
-        return _weigh_matches(document, texts, *match_units(document.head.peak, states, cache))
-    return _weigh_states(document, texts, states)
+        return _weigh_matches(head, document.saturation, texts, *match_units(head.peak, states, cache))
+    return _weigh_states(head, document.saturation, texts, states)
 
 
 @torch.inference_mode()
-def _weigh_matches(document: MorphemeDocument, texts: Sequence[str], best: Tensor, center: Tensor) -> csr_matrix:
+def _weigh_matches(
+    head: MorphemeHead, saturation: Saturation, texts: Sequence[str], best: Tensor, center: Tensor
+) -> csr_matrix:
     """From the table of matches: peak and mean in a few products."""
-    head, blocks = document.head, []
+    blocks = []
     for start in range(0, len(texts), _BLOCK):
         rows = slice(start, start + _BLOCK)
         read = best[rows].float() + center[rows] @ head.mean.T + head.bias
-        logits = with_prior(read, document.saturation.of(texts[rows]), head.threshold, head.activation)
+        logits = with_prior(read, saturation.of(texts[rows]), head.threshold, head.activation)
         blocks.append(csr_matrix(head.activation(logits).numpy().astype(np.float32)))
     return csr_matrix(vstack(blocks, format="csr"))
 
 
 @torch.inference_mode()
-def _weigh_states(document: MorphemeDocument, texts: Sequence[str], states: EncoderStates) -> csr_matrix:
+def _weigh_states(
+    head: MorphemeHead, saturation: Saturation, texts: Sequence[str], states: EncoderStates
+) -> csr_matrix:
     """Text by text, where the table would be too large."""
-    head, rows = document.head, []
+    rows = []
     for place, text in enumerate(track(texts, "weighing", unit="passages")):
         tokens = states.of(place)[None]
         read = head(tokens, torch.ones(tokens.shape[:2]))[0]
-        logits = with_prior(read, document.saturation.of([text])[0], head.threshold, head.activation)
+        logits = with_prior(read, saturation.of([text])[0], head.threshold, head.activation)
         rows.append(csr_matrix(head.activation(logits).numpy().astype(np.float32)))
     return csr_matrix(vstack(rows, format="csr"))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kosparse.sparse.device import best_device, moved
 from kosparse.sparse.states import read
 
 
@@ -22,9 +23,10 @@ def dense_rows(model: Any, tokens: Sequence[Sequence[int]], pad: int) -> Tensor:
         pad: Id of the padding token.
     """
     vectors = torch.empty(len(tokens), model.config.hidden_size)
-    for lines, states in read(model, [np.asarray(row, dtype=np.int32) for row in tokens], pad):
-        for line, state in zip(lines, states, strict=True):
-            vectors[line] = state[: len(tokens[line])].mean(0)
+    with moved(model, best_device()):
+        for lines, states in read(model, [np.asarray(row, dtype=np.int32) for row in tokens], pad):
+            for line, state in zip(lines, states, strict=True):
+                vectors[line] = state[: len(tokens[line])].mean(0)
     vectors = unit_length(vectors)
     return unit_length(vectors - vectors.mean(0))
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from kosparse.progress import track
+from kosparse.sparse.device import best_device
 from kosparse.sparse.states import EncoderStates
 
 MOST_BYTES = 256_000_000
@@ -43,9 +44,10 @@ def match_units(rows: Tensor, states: EncoderStates, cache: Path | None = None) 
     keys = _keys(states) if shelf else []
     best, center, known = _taken(shelf, keys, rows) if shelf else _nothing(len(states), rows)
     missing = [text for text in range(len(states)) if not known[text]]
+    asked = rows.to(best_device())
     for text in track(missing, "matching units", unit="passages"):
         tokens = states.of(text)
-        best[text] = (tokens @ rows.T).amax(0).half()
+        best[text] = (tokens.to(asked.device) @ asked.T).amax(0).half()
         center[text] = tokens.mean(0)
     if shelf and missing:
         _put(shelf, [keys[text] for text in missing], best[missing], center[missing])

@@ -16,6 +16,7 @@ from kosparse.corpus.units import Units, load_units
 from kosparse.errors import ConfigError
 from kosparse.records import SynonymEntry
 from kosparse.sparse.backbone import body_fingerprint, load_backbone
+from kosparse.sparse.device import best_device, moved
 from kosparse.sparse.states import EncoderStates, encoder_states
 from kosparse.sparse.student import Terms
 from kosparse.sparse.training_set import TrainingSet
@@ -74,17 +75,16 @@ class Material:
 
     @property
     def device(self) -> str:
-        """Where the network learns."""
-        if self.config.device != "auto":
-            return self.config.device
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        """Where the network reads and learns."""
+        return best_device() if self.config.device == "auto" else self.config.device
 
     def states(self) -> EncoderStates:
         """Encoder states of all passages."""
         body = body_fingerprint(self.network, self.tokenizer)
-        return encoder_states(
-            self.network, self.tokenizer, self.texts, cache=self.cache, body=body, max_length=self.max_length
-        )
+        with moved(self.network, self.device):
+            return encoder_states(
+                self.network, self.tokenizer, self.texts, cache=self.cache, body=body, max_length=self.max_length
+            )
 
     def pieces(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, special tokens included."""

@@ -18,6 +18,7 @@ from scipy.sparse import csr_matrix, vstack
 from kosparse.errors import InputError
 from kosparse.progress import Bar
 from kosparse.sparse.activation import Activation
+from kosparse.sparse.device import best_device
 from kosparse.sparse.pruning import Pruning
 from kosparse.sparse.states import length_groups
 from kosparse.sparse.vocabulary import readable
@@ -104,7 +105,7 @@ def load_sparse_model(folder: Path | str, device: str | None = None) -> SparseMo
     try:
         encoder = SparseEncoder(
             str(folder),
-            device=device or _device(),
+            device=device or best_device(),
             trust_remote_code=needs_trust(Path(folder)),
             model_kwargs={"use_safetensors": True},
         )
@@ -158,7 +159,3 @@ class SparseModel:
         bar.close()
         back = np.argsort(np.concatenate(groups))
         return csr_matrix(vstack(blocks, format="csr")[back])
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -16,6 +16,7 @@ from kosparse.sparse.full_student import padded
 from kosparse.sparse.matches import match_units
 from kosparse.sparse.morpheme_head import MorphemeHead, with_prior
 from kosparse.sparse.morpheme_modules import MorphemeDocument
+from kosparse.sparse.own_units import OwnUnits
 from kosparse.sparse.states import EncoderStates
 from kosparse.sparse.student import ENCODED, MARGIN, REGULARIZED, Margins, Scored, Terms, presence, weighed
 from kosparse.sparse.wishes import Wishes
@@ -27,13 +28,12 @@ _CHECKED = 256
 class MorphemeStudent:
     """Ranks all passages exactly in every step, at the cost of a few hundred units.
 
-    What the peak rows say of each passage is kept, 4 bytes per passage and unit together with the prior; the
-    rows themselves stay as they are.
+    What the peak rows say of each passage is kept, 2 bytes per passage and unit; the rows themselves stay as they are.
 
     Args:
         head: Where training starts.
         states: Encoder states of all passages.
-        saturation: Of the passages' own units, shape [passages, units].
+        own: What the passages are known to hold.
         query_weights: Where the query side starts, shape [units].
         wishes: Dictionary supervision.
         seed: Of the units drawn for regularization.
@@ -44,7 +44,7 @@ class MorphemeStudent:
         self,
         head: MorphemeHead,
         states: EncoderStates,
-        saturation: Tensor,
+        own: OwnUnits,
         query_weights: Tensor,
         wishes: Wishes,
         seed: int,
@@ -52,7 +52,7 @@ class MorphemeStudent:
     ) -> None:
         self.units, self.active = len(query_weights), torch.zeros(0, dtype=torch.int64)
         self.peak, self.center = match_units(head.peak, states, cache)
-        self.saturation = saturation.half()
+        self.own = own
         self.mean = nn.Parameter(head.mean.detach().clone())
         self.bias = nn.Parameter(head.bias.detach().clone())
         self.query = nn.Parameter(query_weights.clone())
@@ -88,8 +88,8 @@ class MorphemeStudent:
     @torch.no_grad()
     def vectors(self) -> csr_matrix:
         """See ``Student.vectors``."""
-        every, starts = np.arange(self.units), range(0, len(self.peak), ENCODED)
-        blocks = [csr_matrix(self.activation(self._logits(every, slice(at, at + ENCODED))).numpy()) for at in starts]
+        starts = range(0, len(self.peak), ENCODED)
+        blocks = [csr_matrix(self.activation(self._logits_of(slice(at, at + ENCODED))).numpy()) for at in starts]
         return csr_matrix(vstack(blocks))
 
     @torch.no_grad()
@@ -117,7 +117,7 @@ class MorphemeStudent:
 
         Every unit counts: training moves those that are asked for, and a draw of units may miss them.
         """
-        logits, own = self._logits(np.arange(self.units), self.checked), self.saturation[self.checked] != 0
+        logits, own = self._logits_of(self.checked), self.own.of(self.checked) != 0
         return _margins(logits, own, 1 / len(logits))
 
     def shift(self, amount: float) -> None:
@@ -148,12 +148,18 @@ class MorphemeStudent:
         head.threshold.copy_(self.threshold)
         return self.query_weights()
 
-    def _logits(self, terms: Terms, passages: slice = slice(None)) -> Tensor:
-        """Of some units in some passages, all by default: shape [passages, len(terms)]."""
-        chosen = torch.from_numpy(terms)
-        read = self.center[passages] @ self.mean[chosen].T + self.bias[chosen]
-        known = self.saturation[passages][:, chosen].float()
-        return with_prior(self.peak[passages][:, chosen].float() + read, known, self.threshold, self.activation)
+    def _logits(self, units: Terms) -> Tensor:
+        """Of some units in all passages: shape [passages, len(units)]."""
+        chosen = torch.from_numpy(units)
+        read = self.center @ self.mean[chosen].T + self.bias[chosen]
+        return with_prior(
+            self.peak[:, chosen].float() + read, self.own.of_units(units), self.threshold, self.activation
+        )
+
+    def _logits_of(self, passages: slice) -> Tensor:
+        """Of all units in some passages: shape [passages, units]."""
+        read = self.center[passages] @ self.mean.T + self.bias
+        return with_prior(self.peak[passages].float() + read, self.own.of(passages), self.threshold, self.activation)
 
 
 class MorphemeNetwork:
@@ -162,16 +168,16 @@ class MorphemeNetwork:
     Args:
         document: On its device.
         pieces: Token ids of every passage, special tokens included.
-        saturation: Of the passages' own units, shape [passages, units].
+        own: What the passages are known to hold.
     """
 
-    def __init__(self, document: MorphemeDocument, pieces: Sequence[Sequence[int]], saturation: Tensor) -> None:
-        self.document, self.pieces, self.saturation = document, pieces, saturation.half()
+    def __init__(self, document: MorphemeDocument, pieces: Sequence[Sequence[int]], own: OwnUnits) -> None:
+        self.document, self.pieces, self.own = document, pieces, own
 
     @property
     def terms(self) -> int:
         """Units."""
-        return self.saturation.shape[1]
+        return self.own.shape[1]
 
     def __len__(self) -> int:
         """Number of passages."""
@@ -185,11 +191,11 @@ class MorphemeNetwork:
         """See ``DocumentNetwork.logits``."""
         device = self.document.head.bias.device
         ids, mask = padded([self.pieces[passage] for passage in passages], self.document.pieces.pad_token_id, device)
-        return self.document.logits(ids, mask, self.saturation[list(passages)].float().to(device)).cpu()
+        return self.document.logits(ids, mask, self.own.of(list(passages)).to(device)).cpu()
 
     def margins(self, logits: Tensor, passages: Sequence[int]) -> Margins:
         """A passage's own units are active whatever the threshold."""
-        return _margins(logits, self.saturation[list(passages)] != 0, 1 / len(passages))
+        return _margins(logits, self.own.of(list(passages)) != 0, 1 / len(passages))
 
     def shift(self, amount: float) -> None:
         """Raise the threshold."""

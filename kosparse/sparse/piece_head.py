@@ -55,7 +55,7 @@ def calibrate(model: Any, rows: Tensor, states: EncoderStates, quantile: float) 
     Returns:
         The logits' activation before and after.
     """
-    center = torch.from_numpy(states.values.astype(np.float32)).mean(0)
+    center = torch.from_numpy(states.values[:].astype(np.float32)).mean(0)
     head = find_head(model)
     make_linear(model, head, torch.eye(rows.shape[1]), center)
     head = set_output(model, head, rows, torch.zeros(len(rows)))

@@ -41,6 +41,7 @@ def pseudo_queries(passages: Sequence[Passage], count: int, banned: Set[str], se
     if not count:
         return PseudoQueries([], 0)
     generator = random.Random(seed)
+    passages = _spread(passages, count)
     lines = [_lines(passage.text) for passage in passages]
     nouns = iter(nouns_of([line for found in lines for line in found]))
     options = []
@@ -48,6 +49,12 @@ def pseudo_queries(passages: Sequence[Passage], count: int, banned: Set[str], se
         windows = [window for _ in found for window in _windows(next(nouns))]
         options.append(_alternate(_shuffled(_short(found), generator), _shuffled(windows, generator)))
     return _draw(passages, options, count, banned)
+
+
+def _spread(passages: Sequence[Passage], count: int) -> list[Passage]:
+    """In an order of which the first ``count`` are spread evenly."""
+    first = [row * len(passages) // count for row in range(count)] if count < len(passages) else range(len(passages))
+    return [passages[row] for row in dict.fromkeys([*first, *range(len(passages))])]
 
 
 def _draw(passages: Sequence[Passage], options: Sequence[Iterator[str]], count: int, banned: Set[str]) -> PseudoQueries:

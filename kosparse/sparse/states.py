@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,21 +17,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kosparse.errors import ResourceError
 from kosparse.jsonl import read_json, write_json
 from kosparse.progress import Bar
+from kosparse.sparse.token_rows import TokenRows
 
 _BATCH_TOKENS = {"cpu": 1024}
 """Padded tokens of a batch, by device: a processor is fastest where a layer's activations stay in its cache."""
 _MOST_BATCH_TOKENS = 16384
 """Of any other device."""
+_DAY = 86400.0
+"""In seconds."""
 
 
 @dataclass(frozen=True)
 class EncoderStates:
     """Last hidden states of texts, one after the other."""
 
-    values: NDArray[np.float16]
-    """Shape [tokens of all texts, hidden]."""
+    values: NDArray[np.float16] | TokenRows
+    """Shape [tokens of all texts, hidden]; on disk where they come from there."""
     starts: NDArray[np.int64]
     """Tokens of text i are ``starts[i]:starts[i + 1]``: shape [texts + 1]."""
     pieces: NDArray[np.int32]
@@ -81,6 +87,7 @@ class _Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        _forget_interrupted(folder)
         self.places: dict[str, tuple[Path, int]] = {}
         for part in sorted(folder.glob("*/keys.json")):
             for row, key in enumerate(read_json(part)):
@@ -91,18 +98,40 @@ class _Shelf:
         return self.folder / uuid.uuid4().hex[:16]
 
     def take(self, keys: Sequence[str]) -> EncoderStates:
-        """States in the order of the keys; mapped from disk where they lie there in this order."""
+        """States in the order of the keys, mapped from disk."""
+        if not keys:
+            return _NOTHING
         places = [self.places[key] for key in keys]
         parts = {part: _load(part) for part in {part for part, _ in places}}
-        if len(parts) <= 1 and [row for _, row in places] == list(range(sum(len(part) for part in parts.values()))):
-            return next(iter(parts.values()), _NOTHING)
         pieces = [parts[part].pieces_of(row) for part, row in places]
-        values = [parts[part].values[slice(*parts[part].starts[row : row + 2])] for part, row in places]
         starts = np.concatenate([[0], np.cumsum([len(ids) for ids in pieces])]).astype(np.int64)
-        return EncoderStates(np.concatenate(values), starts, np.concatenate(pieces))
+        blocks = [
+            parts[part].values[parts[part].starts[first] : parts[part].starts[last + 1]]
+            for part, first, last in _stretches(places)
+        ]
+        return EncoderStates(blocks[0] if len(blocks) == 1 else TokenRows(blocks), starts, np.concatenate(pieces))
+
+
+def _stretches(places: Sequence[tuple[Path, int]]) -> Iterator[tuple[Path, int, int]]:
+    """Part, first and last row of what stands together on disk in the order it is asked for."""
+    part, first = last_part, last = places[0]
+    for part, row in places[1:]:
+        if (part, row) != (last_part, last + 1):
+            yield last_part, first, last
+            first = row
+        last_part, last = part, row
+    yield last_part, first, last
 
 
 _NOTHING = EncoderStates(np.empty((0, 0), np.float16), np.zeros(1, np.int64), np.empty(0, np.int32))
+
+
+def _forget_interrupted(folder: Path) -> None:
+    """Remove what processes that were killed have left: nothing was written there for a day."""
+    for partial in folder.glob("*.partial"):
+        written = max((path.stat().st_mtime for path in (partial, *partial.iterdir())), default=0.0)
+        if time.time() - written > _DAY:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _folder(cache: Path, body: str, max_length: int) -> Path:
@@ -127,16 +156,36 @@ def _compute(model: Any, tokenizer: Any, missing: Mapping[str, str], max_length:
     starts = np.concatenate([[0], np.cumsum([len(ids) for ids in pieces])]).astype(np.int64)
     partial = folder.with_name(f"{folder.name}.partial")
     partial.mkdir(parents=True)
+    try:
+        _write(partial, model, pieces, starts, tokenizer.pad_token_id)
+        write_json(partial / "keys.json", list(missing))
+        os.replace(partial, folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _write(partial: Path, model: Any, pieces: Sequence[NDArray[np.int32]], starts: NDArray[np.int64], pad: int) -> None:
+    """Read the texts and write their states.
+
+    Raises:
+        ResourceError: The disk has no room for them.
+    """
     shape = (int(starts[-1]), model.config.hidden_size)
+    wanted, free = 2 * shape[0] * shape[1], shutil.disk_usage(partial).free
+    if wanted > free:  # a file that is mapped and cannot grow ends the process without a word
+        raise ResourceError(
+            f"the encoder states of {len(pieces):,} texts take {wanted / 1e9:.1f} GB, {free / 1e9:.1f} GB are free",
+            where=str(partial.parent),
+            fix="Free disk space, set KOSPARSE_CACHE to a larger disk, or lower build_training_set.max_passages.",
+        )
     values = np.lib.format.open_memmap(partial / "values.npy", mode="w+", dtype=np.float16, shape=shape)
-    for rows, states in read(model, pieces, tokenizer.pad_token_id):
+    for rows, states in read(model, pieces, pad):
         for row, state in zip(rows, states, strict=True):
             values[starts[row] : starts[row + 1]] = state[: len(pieces[row])].half().cpu().numpy()
     values.flush()
     np.save(partial / "pieces.npy", np.concatenate(pieces))
     np.save(partial / "starts.npy", starts)
-    write_json(partial / "keys.json", list(missing))
-    os.replace(partial, folder)
 
 
 @torch.inference_mode()

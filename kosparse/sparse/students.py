@@ -24,6 +24,7 @@ from kosparse.sparse.model import save_morpheme_model, save_sparse_model
 from kosparse.sparse.morpheme_head import MorphemeHead, load_head, replace_mean
 from kosparse.sparse.morpheme_modules import MorphemeDocument
 from kosparse.sparse.morpheme_student import MorphemeNetwork, MorphemeStudent
+from kosparse.sparse.own_units import OwnUnits
 from kosparse.sparse.query_side import NetworkQueries, QuerySide, StaticQueries
 from kosparse.sparse.states import EncoderStates
 from kosparse.sparse.student import Asked, Student
@@ -77,7 +78,7 @@ def _over_morphemes(material: Material, entries: Sequence[SynonymEntry], teacher
     saturation = replace(saturation, lexical=config.lexical_prior)
     if not material.learnt:
         saturation = replace(saturation, lead=config.lead_weight)
-    own = saturation.of(material.texts)
+    own = OwnUnits(saturation, material.texts)
     if teacher is not None and not material.learnt:
         _fit_rows(head, material.states(), material, teacher)
     document = MorphemeDocument(material.network, material.tokenizer, saturation, head)

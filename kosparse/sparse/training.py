@@ -48,6 +48,9 @@ class Trained:
     """How training went."""
 
     history: list[dict[str, float]] = field(default_factory=list)
+    """A row per validation, the first before any step."""
+    kept: dict[str, float] = field(default_factory=dict)
+    """The row of the state that was kept."""
     steps: int = 0
     seconds: float = 0.0
     """Training, those before an interruption included."""
@@ -193,7 +196,8 @@ class Trainer:
         scored = self._scores(batch)
         parts = ranking_losses(self.config, self.scale * scored.scores, batch, self.batches)
         parts |= prices(self.config, scored, batch, self.batches)
-        parts["dictionary"] = self.student.dictionary(batch.passages)
+        if self.config.dictionary_weight:
+            parts["dictionary"] = self.student.dictionary(batch.passages)
         return {"loss": total(self.config, parts), **parts}
 
     def _scores(self, batch: Batch) -> Scored:
@@ -253,7 +257,7 @@ class Trainer:
 
     def _keep_better(self, score: float) -> None:
         if score <= self.best:
-            self.best, self.kept = score, self._weights()
+            self.best, self.kept, self.result.kept = score, self._weights(), self.result.history[-1]
 
     def _weights(self) -> list[Tensor]:
         return copy.deepcopy([parameter.data for parameter in self.parameters])

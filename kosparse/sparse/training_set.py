@@ -88,10 +88,15 @@ class TrainingSet:
 
 
 def queries_of_pairs(pairs: Iterable[Pair], banned: Set[str]) -> tuple[list[TrainingQuery], int]:
-    """Turn kept pairs into queries; also count those left out because they equal an evaluation query."""
+    """Turn kept pairs into queries; also count those left out because they equal an evaluation query.
+
+    A passage written to be no answer (grade 0 or 1) makes no query: it is not what should be found.
+    """
     kept: list[TrainingQuery] = []
     contaminated = 0
     for pair in pairs:
+        if not pair.is_answered:
+            continue
         if query_key(pair.query) in banned:
             contaminated += 1
             continue

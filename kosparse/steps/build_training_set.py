@@ -13,10 +13,12 @@ from kosparse.corpus.text import query_key
 from kosparse.errors import InputError
 from kosparse.evaluation.judgements import load_real
 from kosparse.jsonl import read_records
+from kosparse.progress import note
 from kosparse.records import NegativeDoc, Pair, Passage, Query, TrainingQuery
 from kosparse.sparse.given_scores import GivenScores, read_given_scores
 from kosparse.sparse.negatives import bm25_over
 from kosparse.sparse.pseudo_queries import pseudo_queries
+from kosparse.sparse.sampling import sampled
 from kosparse.sparse.teacher import TeacherScores, teacher_scores
 from kosparse.sparse.training_set import (
     TrainingSet,
@@ -45,11 +47,16 @@ def run(
     training_set: OutPath,
 ) -> Metrics:
     """Join synthetic pairs and pseudo-queries, leave out evaluation queries, and let the teachers score."""
-    collection = list(read_records(passages, Passage))
-    everything = collection + list(read_records(generated_passages, Passage))
-    banned = {query_key(query.text) for query in read_records(evaluation / "queries.jsonl", Query)}
+    whole = list(read_records(passages, Passage))
     pairs = list(read_records(kept, Pair)) if config.use_synthetic else []
-    synthetic, contaminated = queries_of_pairs(pairs, banned)
+    judged = _judged_documents(evaluation, whole) if config.use_real else set()
+    collection = sampled(whole, config.max_passages, [judged, {pair.document_id for pair in pairs}])
+    if len(collection) < len(whole):
+        note(f"trained on {len(collection):,} of {len(whole):,} passages (build_training_set.max_passages)")
+    everything = collection + list(read_records(generated_passages, Passage))
+    known = {passage.id for passage in everything}
+    banned = {query_key(query.text) for query in read_records(evaluation / "queries.jsonl", Query)}
+    synthetic, contaminated = queries_of_pairs([pair for pair in pairs if pair.passage_id in known], banned)
     pseudo = pseudo_queries(collection, config.pseudo_queries, banned, config.seed)
     queries = synthetic + pseudo_training_queries(pseudo.rows, collection)
     if config.use_real:
@@ -60,7 +67,7 @@ def run(
             where=str(kept),
             fix="Set pseudo_queries above 0, or look at the funnel for why all pairs were rejected.",
         )
-    negatives, extra = _negatives(config, mined, written, {query.id for query in synthetic})
+    negatives, extra = _negatives(config, mined, written, {query.id for query in synthetic}, known)
     everything += extra
     given = _given(config, queries, everything)
     teacher = teach(
@@ -74,6 +81,7 @@ def run(
     result = TrainingSet(queries, everything, teacher, negatives)
     left_out = contaminated + pseudo.contaminated
     summary = summarise(queries, len(everything), len(negatives), left_out) | dict(given.counts if given else {})
+    summary["passages_left_out"] = len(whole) - len(collection)
     result.save(training_set, summary)
     return {f"training_set/{key}": float(value) for key, value in summary.items() if isinstance(value, int)}
 
@@ -88,6 +96,16 @@ def real_queries(evaluation: Path, passages: Sequence[Passage]) -> list[Training
         if judged is None:
             break
         found += real_training_queries(judged, passages, bm25_over(passages), split)
+    return found
+
+
+def _judged_documents(evaluation: Path, passages: Sequence[Passage]) -> set[str]:
+    """Those that are relevant to a judged query that is learnt from or held out."""
+    known, found = {passage.document_id for passage in passages}, set[str]()
+    for split in _LEARNT_AND_HELD_OUT:
+        judged = load_real(evaluation, split, known)
+        for grades in judged.qrels.values() if judged else ():
+            found |= {document for document, grade in grades.items() if grade > 0}
     return found
 
 
@@ -128,13 +146,14 @@ def _given(
 
 
 def _negatives(
-    config: BuildTrainingSetConfig, mined: Path, written: Path, known: set[str]
+    config: BuildTrainingSetConfig, mined: Path, written: Path, asked: set[str], known: set[str]
 ) -> tuple[list[NegativeDoc], list[Passage]]:
-    """Mined negatives, and written ones as passages of their own when they are asked for."""
-    negatives = [row for row in read_records(mined, NegativeDoc) if row.pair_id in known]
+    """Mined negatives of some queries among known passages, and written ones as passages of their own when they are
+    asked for."""
+    negatives = [row for row in read_records(mined, NegativeDoc) if row.pair_id in asked and row.passage_id in known]
     if not config.use_written_negatives:
         return negatives, []
-    texts = [row for row in read_records(written, NegativeDoc) if row.pair_id in known and row.text]
+    texts = [row for row in read_records(written, NegativeDoc) if row.pair_id in asked and row.text]
     passages = [
         Passage(id=f"written/{number}#0", document_id=f"written/{number}", position=0, text=row.text)
         for number, row in enumerate(texts)

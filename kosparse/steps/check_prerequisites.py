@@ -81,7 +81,9 @@ def _check_s3(current: Settings, *, required: bool) -> bool:
         return False
     from kosparse.adapters.store_s3 import open_store
 
-    open_store().ensure_bucket("mlpipeline")
+    store = open_store()
+    for bucket in current.buckets:
+        store.ensure_bucket(bucket)
     return True
 
 

@@ -59,7 +59,7 @@ def run(
             model,
             idf=read_json(idf),
             boosts=read_json(trends)["terms"],
-            entries=list(read_records(dictionary, SynonymEntry)) if config.dictionary_weight else [],
+            entries=list(read_records(dictionary, SynonymEntry)),
             cache=settings().cache / "states",
             teacher=dense_teacher(data) if config.closed_form else None,
             checkpoints=open_checkpoints(),
@@ -67,7 +67,7 @@ def run(
         )
         if not settings().rank:
             write_lines(history, (json.dumps(row) for row in trained.history))
-    first, best = trained.history[0], min(trained.history, key=lambda row: row["validation_kl"])
+    first, best = trained.history[0], trained.kept
     return {
         "steps": float(trained.steps),
         "validation_kl_at_start": first["validation_kl"],

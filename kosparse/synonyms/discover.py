@@ -42,7 +42,7 @@ def discover_synonyms_with_llm(
         model: Whom to ask.
         config: How many terms, how many proposals each, the budget.
         embedder: For cosine and CSLS.
-        labelled: Pairs to calibrate by; None takes the set that ships.
+        labelled: Pairs to calibrate by; None takes the set that ships, or the config's own file.
         calibration: As for ``verify_synonyms_with_llm``.
 
     Returns:
@@ -64,6 +64,8 @@ def discover_synonyms_with_llm(
     verifying = VerifySynonymsConfig(
         strategy="high",
         seed=config.seed,
+        verification_threshold=config.verification_threshold,
+        labelled=config.labelled,
         labelled_pairs=config.labelled_pairs,
         relations=config.relations,
         budget_seconds=max(deadline - time.monotonic(), 1.0),
@@ -117,7 +119,8 @@ def _propose(
         )
         for pair in known
     ]
-    answers = ask(model, requests, what="terms", budget_seconds=config.budget_seconds * _PROPOSING_SHARE)
+    budget = config.budget_seconds * _PROPOSING_SHARE
+    answers = ask(model, requests, what="terms", budget_seconds=budget, at_least=config.at_least)
     proposals, rejects = [], []
     for pair, answer in zip(known, answers, strict=True):
         if isinstance(answer, Reject):
@@ -151,7 +154,7 @@ def _candidates(
 
 def _candidate(known: SynonymCandidate, ko: str, en: str, lookup: Texts) -> SynonymCandidate:
     new = ko if korean_key(ko) != korean_key(known.ko) else en
-    features = {"documents": float(len(lookup.having(new)))} if lookup.plain else {}
+    features = {"documents": float(lookup.count(new))} if lookup.plain else {}
     examples = [f"{known.ko} | {known.en}"]
     return SynonymCandidate(ko=ko, en=en, source="discovered", examples=examples, features=features)
 

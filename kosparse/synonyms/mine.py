@@ -38,8 +38,8 @@ def mine_synonyms(
 
     Returns:
         One candidate per pair, curated ones first, then by evidence; at most ``max_candidates``
-        besides the curated. The feature ``documents`` says in how many documents either term occurs.
-        And what was left out, with reasons.
+        besides the curated. The feature ``documents`` says in how many documents, of 2,000 at most, either term
+        occurs. And what was left out, with reasons.
     """
     texts = [document.searched for document in documents]
     rows = aligned.usable(parallel)

@@ -132,7 +132,8 @@ def frequent_korean(texts: Sequence[str], most: int, min_count: int = 3) -> list
 def frequent_english(texts: Sequence[str], most: int, min_count: int = 3) -> list[tuple[str, int]]:
     """The most frequent English content words and bigrams with the number of texts that have them."""
     counts = Counter(term for text in _spread(texts) for term in phrases.english_terms(text))
-    good = ((term, count) for term, count in counts.most_common() if count >= min_count and not problem("단어", term))
+    ranked = sorted(counts.items(), key=lambda row: (-row[1], row[0]))  # a set's order differs from run to run
+    good = ((term, count) for term, count in ranked if count >= min_count and not problem("단어", term))
     return _first(good, most)
 
 

@@ -40,7 +40,7 @@ OwnTerms = Mapping[tuple[str, str], str]
 
 
 def ask_pairs(
-    model: ChatModel, candidates: Sequence[SynonymCandidate], *, what: str, budget_seconds: float, max_tokens: int = 1
+    model: ChatModel, candidates: Sequence[SynonymCandidate], *, what: str, budget_seconds: float
 ) -> list[dict[str, float] | None]:
     """Log-odds that each pair is synonymous, by question: ``{"ko": 2.1, "en": -0.4, "ko_choice": -1.3, ...}``.
 
@@ -56,7 +56,7 @@ def ask_pairs(
     own = _own_terms(model, candidates, f"{what}, own terms", budget_seconds * _NAMING_SHARE)
     asked = [list(_questions(candidate, own)) for candidate in candidates]
     requests = [
-        ChatRequest(messages=messages, max_tokens=max_tokens, top_logprobs=_TOP_LOGPROBS)
+        ChatRequest(messages=messages, max_tokens=1, top_logprobs=_TOP_LOGPROBS)
         for questions in asked
         for _, messages in questions
     ]

@@ -205,7 +205,7 @@ class Filter:
         for one, rank in zip(scored, dense_ranks(scored, self.passages, self.embedder), strict=True):
             one.scores["dense_rank"] = float(rank)
         limit = self.config.dense_round_trip_rank
-        lost = [one.scores["dense_rank"] > limit and one.pair.grade >= 2 for one in scored]
+        lost = [one.scores["dense_rank"] > limit and one.pair.is_answered for one in scored]
         return ["dense_round_trip" if each else "" for each in lost]
 
     def _round_trip(self, scored: list[Scored]) -> list[str]:
@@ -217,7 +217,7 @@ class Filter:
             if rank is not None:
                 one.scores["round_trip_rank"] = float(rank)
             lost = rank is None or rank > limit
-            reasons.append("round_trip" if lost and one.pair.grade >= 2 else "")
+            reasons.append("round_trip" if lost and one.pair.is_answered else "")
         return reasons
 
     def _copies(self, scored: list[Scored]) -> list[str]:
@@ -234,7 +234,7 @@ class Filter:
         Pairs of a low grade are not meant to be answered, so they are not asked about.
         """
         assert self.writer is not None
-        answering = choose([one for one in scored if one.pair.grade >= 2], self.config.max_judged)
+        answering = choose([one for one in scored if one.pair.is_answered], self.config.max_judged)
         wanted = {one.pair.passage_id for one in answering}
         self.judged = judge(
             answering,

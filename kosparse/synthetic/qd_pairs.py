@@ -118,7 +118,7 @@ def generate_synthetic_qd_pairs(
     by_id = {passage.id: passage for passage in passages}
     negatives: Written[NegativeDoc] = Written()
     if hard_negatives:
-        answering = [pair for pair in filtered.kept if pair.grade >= 2]
+        answering = [pair for pair in filtered.kept if pair.is_answered]
         chosen = evenly(answering, hard_negatives.max_pairs) if hard_negatives.max_pairs else []
         critic = Writer.from_config(chat, hard_negatives, budget_seconds=math.inf)
         negatives = write_negatives(chosen, by_id, critic, hard_negatives)

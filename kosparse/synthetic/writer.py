@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 
-from kosparse.config import LlmStepConfig
+from kosparse.config import WritingStepConfig
 from kosparse.errors import ConfigError
 from kosparse.llm.ask import Answer, ask
 from kosparse.llm.structured import parse_json
@@ -54,7 +54,7 @@ class Writer:
 
     @classmethod
     def from_config(
-        cls, model: ChatModel, config: LlmStepConfig, described: Mapping[str, Any] | None = None, **changes: Any
+        cls, model: ChatModel, config: WritingStepConfig, described: Mapping[str, Any] | None = None, **changes: Any
     ) -> Self:
         """Take sampling and budget from a step's config; ``changes`` replace single values."""
         names = ("temperature", "top_p", "max_tokens", "seed", "budget_seconds", "at_least")

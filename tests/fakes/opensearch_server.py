@@ -24,7 +24,7 @@ class FakeOpenSearch:
         password: Wanted of the user ``admin``; empty lets everybody in.
         failures: Status codes, or ``reset``, of the first bulk requests; None answers.
         version: What it says it is.
-        has_synonyms: The nodes have the synonyms' file.
+        lacks: Setting whose file the nodes do not have, such as ``synonyms_path``.
         certificate: PEM files of a certificate and its key.
     """
 
@@ -33,11 +33,11 @@ class FakeOpenSearch:
         password: str = "",
         failures: Iterable[int | str | None] = (),
         version: str = "3.1.0",
-        has_synonyms: bool = True,
+        lacks: str = "",
         certificate: tuple[Path, Path] | None = None,
     ) -> None:
         self.password, self.failures, self.version = password, list(failures), version
-        self.has_synonyms = has_synonyms
+        self.lacks = lacks
         self.objects: dict[str, Any] = {}
         """Templates and pipelines by path."""
         self.indices: dict[str, dict[str, Any]] = {}
@@ -103,8 +103,8 @@ class FakeOpenSearch:
         if action == "_bulk":
             return self._bulk(body)
         if len(parts) == 1:
-            if not self.has_synonyms:
-                return _fault("illegal_argument_exception", "IOException while reading synonyms_path_path")
+            if self.lacks:
+                return _fault("illegal_argument_exception", f"IOException while reading {self.lacks}")
             self.indices[name] = body["mappings"]
             self.changes.append(f"PUT /{name}")
             return 200, {"acknowledged": True}

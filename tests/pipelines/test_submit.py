@@ -187,6 +187,12 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(arguments, message, c
     assert message in capsys.readouterr().err
 
 
+def test_what_is_wrong_is_told_in_korean_where_that_is_wanted(monkeypatch, capsys):
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    assert submit.main(["--host", "http://127.0.0.1:9"]) != 0
+    assert "할 일: " in capsys.readouterr().err
+
+
 SENDING = [[], ["--fresh"], ["--cron", "0 0 3 * * 0"], ["--refresh", FINISHED], ["--dry-run"]]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kosparse.config import GenerateQueriesConfig, TrainSparseConfig
+from kosparse.config import GenerateQueriesConfig, MineSynonymsConfig, TrainSparseConfig, VerifySynonymsConfig
 from kosparse.errors import ConfigError
 from kosparse.prompts import load
 
@@ -36,3 +36,10 @@ def test_defaults_survive_the_round_trip_through_json():
 
 def test_a_changed_prompt_changes_what_the_package_carries():
     assert GenerateQueriesConfig.defaults()["prompt_fingerprint"] == load("generate_queries").fingerprint
+
+
+def test_keys_that_did_nothing_are_taken_out_of_the_records_of_earlier_runs():
+    assert VerifySynonymsConfig.parse({"temperature": 0.0, "max_tokens": 1, "seed": 3}).seed == 3
+    assert not VerifySynonymsConfig.retired & set(VerifySynonymsConfig.model_fields)
+    with pytest.raises(ConfigError, match="temperature"):
+        MineSynonymsConfig.parse({"temperature": 0.0})

@@ -153,7 +153,7 @@ def test_every_step_and_setting_is_explained_in_korean(monkeypatch):
         parser = korean.translate_help(add_options(argparse.ArgumentParser(), step))
         assert re.search("[가-힣]", parser.description), name
         assert [s.about for s in settings_of(step.config_type) if not re.search("[가-힣]", korean.say(s.about))] == []
-        assert "끝날 때의 상태" in parser.epilog
+        assert "종료 상태" in parser.epilog
 
 
 def test_a_rule_about_several_settings_is_korean_too(monkeypatch):

@@ -125,3 +125,13 @@ def test_a_language_model_outside_is_named_before_anything_is_sent(monkeypatch):
     monkeypatch.setattr(httpx, "get", lambda *given, **more: httpx.Response(200, json={"data": [{"id": "m"}]}))
     outside, answers = found("LLM")
     assert (outside.state, answers.state) == ("warn", "ok") and "allow_external" in outside.fix
+
+
+@pytest.mark.parametrize(
+    ("answers", "checkpoints", "buckets"),
+    [(None, None, ["mlpipeline"]), ("s3://mine/answers", "s3://ours", ["mine", "ours"]), ("s3://mine/a", "", ["mine"])],
+)
+def test_only_the_buckets_that_are_named_are_asked_for(monkeypatch, answers, checkpoints, buckets):
+    for name, value in (("KOSPARSE_LLM_CACHE", answers), ("KOSPARSE_CHECKPOINTS", checkpoints)):
+        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+    assert settings().buckets == buckets

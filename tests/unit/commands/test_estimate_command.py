@@ -31,6 +31,8 @@ def test_calls_follow_from_the_settings_and_the_collection():
     assert row("verify_synonyms", **few).completion_tokens == (2 + 2 * 4 + 4) * 17 + types
     assert row("verify_synonyms", **few, relations="form").calls == (2 + 2 + 4) * 17
     assert row("verify_synonyms", strategy="low").calls == 0
+    every = {step.step: step for step in estimate(COLLECTION, {"verify_synonyms": {**few, "strategy": "high"}})}
+    assert every["verify_synonyms"].calls == (2 + 2 + 4) * 3007 + 2 * (3000 + 24)  # all that mining may give
     assert row("generate_documents", max_queries=3, grades=[3, 2, 1]).calls == 9
     assert row("filter_pairs", judge=False).calls == 0
     pairs = 3 * 20 + 12 + 2 * 2  # no more are judged; three of a passage at once, where told so
@@ -121,7 +123,8 @@ def test_the_machine_decides_the_hours_and_whether_it_fits(on):
     assert "all else about 0.0 on 64 cores, less by the GPU" in large["time"][0]
     assert "does NOT fit into the 2.1 GB free on cpu; other precisions" in small["memory"][0]
     assert "fits into the 149.3 GB free on cuda:0 H200" in large["memory"][0]
-    assert "about 3.0 GB for the other steps, 0.0 of it passages: does NOT fit" in small["memory"][1]
+    assert small["memory"][1].startswith("memory  about 3.0 GB for the other steps: 0.0 for passages")
+    assert "does NOT fit" in small["memory"][1]
     assert "fits into the 214.7 GB free on cpu" in large["memory"][1]
 
 
@@ -137,9 +140,19 @@ def test_a_server_elsewhere_takes_no_memory_here(on, monkeypatch):
     assert "where LLM_BASE_URL serves it" in on_server and "fit" not in on_server
 
 
-def test_memory_of_passages_grows_with_their_number_and_length():
-    told = estimate_command._step_memory(Collection(10**6, 10**6, 600.0), LARGE)
-    assert told.startswith("about 12.0 GB for the other steps, 9.0 of it passages: fits")
+def test_memory_is_that_of_all_passages_or_of_those_that_are_trained_on_times_their_words():
+    def told(passages, **settings):
+        return estimate_command._step_memory(Collection(passages, passages, 600.0), settings, LARGE)
+
+    assert told(10**6).startswith(
+        "about 12.0 GB for the other steps: 9.0 for passages in evaluate, 6.0 for 30,000 pass"
+    )
+    assert told(10**6).endswith("times about 100,000 words in train_sparse; fits into the 214.7 GB free on cpu")
+    whole = {"build_training_set": {"max_passages": 0}, "prepare_backbone": {"max_units": 200_000}}
+    assert told(10**6, **whole).startswith("about 403.0 GB") and "does NOT fit" in told(10**6, **whole)
+    assert "about 20,821 words" in told(10_000)
+    for spared in ({"train_sparse": {"train": "all"}}, {"prepare_backbone": {"units": "pieces"}}):
+        assert "train_sparse" not in told(10**6, **spared)
 
 
 def test_a_corpus_in_the_object_store_is_measured_there(on, monkeypatch):

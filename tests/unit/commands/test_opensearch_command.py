@@ -215,13 +215,32 @@ def test_a_template_or_pipeline_of_somebody_else_is_left_alone(made, cluster, pa
     assert cluster.objects[path] == theirs and cluster.rows == {}
 
 
-def test_a_missing_index_and_missing_synonyms_say_what_to_do(made, reach, cluster):
+def test_a_missing_index_says_what_to_do(made, cluster):
     with pytest.raises(InputError, match="opensearch apply"):
         opensearch.index(made, INDEX, ALL, delete_others=False)
-    with FakeOpenSearch(has_synonyms=False) as bare:
+
+
+@pytest.mark.parametrize("lacks", ["synonyms_path_path", "user_dictionary"])
+def test_nodes_without_a_file_of_the_analyzers_are_told_of_both(made, reach, lacks):
+    with FakeOpenSearch(lacks=lacks) as bare:
         reach(bare)
-        with pytest.raises(InputError, match="on every node"):
+        with pytest.raises(InputError, match=rf"(?s){lacks}.*synonyms.txt and nori_user_dictionary.txt.*on every node"):
             opensearch.apply(made / "bundle", INDEX, "")
+
+
+def test_what_an_older_cluster_cannot_do_is_left_out_and_said(made, reach, capsys):
+    with FakeOpenSearch(version="2.19.1") as older:
+        reach(older)
+        opensearch.apply(made / "bundle", INDEX, "")
+        pipeline = older.objects["/_search/pipeline/kosparse"]
+        assert "request_processors" in pipeline and "phase_results_processors" not in pipeline
+        assert "made, without fusion: OpenSearch 2.19.1" in capsys.readouterr().out
+        opensearch.apply(made / "bundle", INDEX, "")
+        assert "unchanged, without fusion" in capsys.readouterr().out
+        opensearch.index(made, INDEX, ALL, delete_others=False)
+        opensearch.search("셀", made, INDEX, 3, False, as_json=False)
+        with pytest.raises(ServiceError, match=r"(?s)2\.19\.1.*Hybrid queries .* need 3\.1"):
+            opensearch.search("셀", made, INDEX, 3, True, as_json=False)
 
 
 def test_a_bundle_that_was_changed_by_hand_is_refused(run, cluster):

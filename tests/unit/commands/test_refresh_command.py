@@ -15,7 +15,7 @@ from kosparse.errors import InputError, ResourceError, ServiceError
 from kosparse.export.query_weights import query_weights
 from kosparse.export.reweigh import Weighing, reweigh
 from kosparse.jsonl import read_json, read_records, write_json, write_lines
-from kosparse.records import Document, SynonymCandidate
+from kosparse.records import Document, Passage, SynonymCandidate
 from kosparse.sparse.search import SparseIndex
 from kosparse.steps import compute_idf, ingest_corpus
 from tests.fakes.memory_store import MemoryStore
@@ -91,6 +91,17 @@ def test_only_new_passages_are_encoded_and_everything_else_follows(base, tmp_pat
     mined = read_records(run / "outputs/refresh/mine-synonyms/unknown", SynonymCandidate)
     assert ("시트", "sheet") in {(row.ko, row.en) for row in mined}
     assert (run / "bundle").is_dir() and read_json(run / "refresh.json")["base"] == "base"
+
+
+def test_passages_stand_in_the_order_of_the_collection_whichever_changed(base, tmp_path, capsys):
+    texts = {"new": NEW, "a": TEXTS[0] + " 행과 열의 수를 정합니다.", "c": TEXTS[2], "b": TEXTS[1]}
+    assert _refresh(base, _corpus(tmp_path / "now.jsonl", texts), capsys)[0] == 0
+    run = base.parent / "latest"
+    found = SparseIndex.open(run / "model", run / "passages.jsonl", run / "index")
+    passages = list(read_records(run / "passages.jsonl", Passage))
+    assert found.passage_ids == [row.id for row in passages] and found.passage_ids[-2:] == ["c#0", "b#0"]
+    encoded = found.model.encode_documents([row.text for row in passages])
+    np.testing.assert_allclose(found.weights.toarray(), encoded.toarray(), rtol=1e-5, atol=1e-6)
 
 
 def test_query_weights_follow_the_idf_of_the_collection_as_it_is(base, tmp_path, capsys):

@@ -54,6 +54,12 @@ def test_a_text_that_differs_in_one_word_is_a_near_duplicate(inspect):
     assert summary["near_duplicates"] == 1
 
 
+def test_a_copy_without_the_personal_data_of_what_is_dropped_is_kept(inspect):
+    told, copy = Document(id="a", text=LONG * 3 + " a@corp.kr"), Document(id="b", text=LONG * 3)
+    kept, flagged, _, rejects = inspect(told, copy, personal_data="drop", duplicates="drop")
+    assert (kept, flagged) == (["b"], []) and [row.reason for row in rejects] == ["personal_data"]
+
+
 def test_texts_that_share_a_phrase_are_no_duplicates(inspect):
     other = "차트를 넣으려면 데이터를 고르고 삽입 메뉴에서 차트를 고릅니다. " * 2 + LONG[:20]
     assert inspect(Document(id="a", text=LONG), Document(id="b", text=other))[1] == []

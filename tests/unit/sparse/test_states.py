@@ -1,9 +1,14 @@
 """Encoder states: computed once per text, whatever it is asked together with."""
 
+import os
+import shutil
+import time
+
 import numpy as np
 import pytest
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
+from kosparse.errors import ResourceError
 from kosparse.sparse import states as module
 from kosparse.sparse.states import cached_states, encoder_states, length_groups
 from tests.fakes.tiny_encoder import write_tiny_encoder
@@ -48,9 +53,47 @@ def test_order_and_repeats_are_those_asked_for(encoder, tmp_path):
         assert found.of(position) == pytest.approx(alone[row], abs=2e-3)
 
 
-def test_states_in_their_order_on_disk_are_mapped_not_copied(encoder, tmp_path):
+def test_states_are_mapped_not_copied_in_whatever_order_they_lie_on_disk(encoder, tmp_path):
     _states(encoder, TEXTS, tmp_path)
     assert isinstance(_states(encoder, TEXTS, tmp_path).values, np.memmap)
+    more = [TEXTS[2], *TEXTS[:2], "새 글", TEXTS[1]]
+    found = _states(encoder, more, tmp_path)
+    assert [len(block) for block in found.values.blocks] == [
+        found.starts[to] - found.starts[at] for at, to in ((0, 1), (1, 3), (3, 4), (4, 5))
+    ]
+    assert all(isinstance(block, np.memmap) for block in found.values.blocks)
+    whole = np.concatenate(found.values.blocks)
+    assert (found.values[:] == whole).all() and (found.values[2:-1] == whole[2:-1]).all()
+    assert (found.values[[5, 0, 9, 0]] == whole[[5, 0, 9, 0]]).all() and found.values.shape == whole.shape
+
+
+def test_a_full_disk_is_told_before_anything_is_read(encoder, tmp_path, monkeypatch, read_texts):
+    usage = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(ResourceError, match=r"(?s)the encoder states of 3 texts take .* KOSPARSE_CACHE"):
+        _states(encoder, TEXTS, tmp_path)
+    assert not read_texts and not list(tmp_path.rglob("*.partial"))
+
+
+def test_what_an_interruption_leaves_is_removed(encoder, tmp_path, monkeypatch):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(module, "read", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _states(encoder, TEXTS, tmp_path)
+    assert not list(tmp_path.rglob("*.partial"))
+
+    ours, theirs = tmp_path / "body-32" / "killed.partial", tmp_path / "body-32" / "busy.partial"
+    for folder in (ours, theirs):
+        folder.mkdir()
+        (folder / "values.npy").write_bytes(b"half")
+    long_ago = time.time() - 2 * 86400
+    for path in (ours / "values.npy", ours):
+        os.utime(path, (long_ago, long_ago))
+    _states(encoder, TEXTS, tmp_path)
+    assert not ours.exists() and theirs.exists()
 
 
 def test_the_cache_has_all_or_says_none(encoder, tmp_path):

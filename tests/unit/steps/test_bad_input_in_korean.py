@@ -99,4 +99,4 @@ def test_an_interruption_is_told_in_korean(told, tmp_path, monkeypatch):
     (tmp_path / "t.jsonl").write_text(GOOD, encoding="utf-8")
     monkeypatch.setattr("kosparse.steps.ingest_corpus.locate", interrupt)
     status, what, fix = told(tmp_path / "t.jsonl")
-    assert (status, what, fix) == (130, "멈추라고 하여 멈췄습니다", "")
+    assert (status, what, fix) == (130, "중단되었습니다", "")

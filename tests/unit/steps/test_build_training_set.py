@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kosparse.errors import InputError
-from kosparse.jsonl import read_json, write_lines, write_records
-from kosparse.records import Pair, Passage
+from kosparse.jsonl import read_json, read_records, write_lines, write_records
+from kosparse.records import NegativeDoc, Pair, Passage
 from kosparse.sparse.training_set import TrainingSet
 from kosparse.steps.build_training_set import run
 from tests.fakes.memory_store import MemoryStore
@@ -79,3 +79,30 @@ def test_a_missing_file_of_scores_stops_the_step(build, tmp_path):
     with pytest.raises(InputError, match="there is no such file of scores") as caught:
         build(teacher_scores=str(tmp_path / "none.jsonl"))
     assert "teacher_scores" in caught.value.fix
+
+
+def test_of_a_large_collection_some_documents_are_trained_on_those_of_pairs_first(build, tmp_path):
+    _, all_scores, summary = build()
+    assert len(all_scores) == 4 and summary["passages_left_out"] == 0
+    metrics, scores, summary = build(max_passages=2, pseudo_queries=50)
+    assert len(scores) == summary["passages"] == 2 and list(scores)[0] == BEST
+    assert metrics["training_set/passages_left_out"] == 2 and summary["pseudo"] > 0
+    events = (tmp_path / "events.jsonl").read_text(encoding="utf-8")
+    assert "trained on 2 of 4 passages (build_training_set.max_passages)" in events
+
+
+def test_negatives_and_pairs_of_documents_that_are_left_out_are_left_out_too(build, tmp_path):
+    more = Pair(id="b", query="표 넣기", passage_id="writer/table#0", document_id="writer/table", origin="pseudo")
+    write_records(tmp_path / "kept", [*read_records(tmp_path / "kept", Pair), more])
+    names = (BEST, "writer/table#0")
+    mined = [NegativeDoc(pair_id=pair, passage_id=name, kind="bm25") for pair in "ab" for name in names]
+    write_records(tmp_path / "mined", mined)
+    assert build()[2]["negatives"] == 4
+    summary = build(max_passages=1)[2]
+    assert (summary["synthetic"] + summary["pseudo"], summary["passages"], summary["negatives"]) == (1, 1, 1)
+
+
+def test_a_passage_written_to_be_no_answer_makes_no_query(build, tmp_path):
+    (pair,) = read_records(tmp_path / "kept", Pair)
+    write_records(tmp_path / "kept", [pair, pair.model_copy(update={"id": "b", "query": "셀 색", "grade": 1})])
+    assert build()[2]["queries"] == 1

@@ -86,3 +86,17 @@ def test_a_model_without_probabilities_is_refused_here_too(labelled):
 
     with pytest.raises(ServiceError):
         discover_synonyms_with_llm([KNOWN], DOCUMENTS, FakeChatModel(answer), labelled=labelled)
+
+
+def test_pairs_of_the_users_own_calibrate_proposals_too(tmp_path, knowing, labelled):
+    own = tmp_path / "own.tsv"
+    rows = [f"{pair.ko}\t{pair.en}\t{int(pair.label)}\t{pair.kind}\t" for pair in labelled]
+    own.write_text("\n".join(["ko\ten\tlabel\tkind\tevidence", *rows]) + "\n", encoding="utf-8")
+    model = proposing({"korean": [], "english": ["sheet cell"]}, knowing)
+
+    config = DiscoverSynonymsConfig(labelled=str(own), budget_seconds=60)
+    discover_synonyms_with_llm([KNOWN], DOCUMENTS, model, config=config)
+
+    asked = "\n".join(request.messages[-1]["content"] for request in model.requests)
+    named = [pair for pair in labelled if f"<<<{pair.ko}>>>" in asked and f"<<<{pair.en}>>>" in asked]
+    assert len(named) >= 24

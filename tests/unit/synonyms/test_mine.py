@@ -1,5 +1,6 @@
 from kosparse.config import MineSynonymsConfig
 from kosparse.records import AlignedText, Document, SynonymCandidate
+from kosparse.synonyms import grounding
 from kosparse.synonyms.mine import merge, mine_synonyms, sources_of
 from tests.unit.synonyms.conftest import WordEmbedder
 
@@ -69,3 +70,14 @@ def test_merging_takes_the_largest_value_of_a_feature():
 
     assert (merged.en, merged.source, merged.count) == ("cells", "aligned", 3)
     assert merged.features == {"from_aligned": 1.0, "from_embedding": 1.0, "csls": 0.2, "dice": 0.5}
+
+
+def test_terms_that_only_texts_beside_the_sample_have_are_seen(monkeypatch):
+    monkeypatch.setattr(grounding, "_MOST_TEXTS", 2)
+    texts = ["다른 말", "끓는점(boiling point)을 잽니다", "다른 말", "글꼴 FONT", "셀 cell", "차 트"]
+    lookup = grounding.Texts.of(texts)
+    assert lookup.plain == texts[::3]
+    assert [lookup.count(*terms) for terms in (("다른",), ("글꼴", "x"), ("x", "boiling point"))] == [1, 1, 1]
+    assert [lookup.count(term) for term in ("font", "셀", "point boiling", "차트", "없다")] == [1, 1, 0, 0, 0]
+    (found,) = grounding.ground([SynonymCandidate(ko="끓는점", en="boiling point", source="aligned")], texts)
+    assert found.features["documents"] == 1.0

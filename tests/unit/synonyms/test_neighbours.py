@@ -77,3 +77,7 @@ def test_terms_of_a_large_collection_are_counted_in_texts_drawn_evenly(monkeypat
     monkeypatch.setattr(neighbours, "_COUNTED_CHARACTERS", 9)
 
     assert neighbours.frequent_english(["cell"] * 6, 5, min_count=1) == [("cell", 2)]  # 24 characters: every third
+
+
+def test_of_equally_frequent_terms_the_first_by_the_alphabet_are_taken():
+    assert neighbours.frequent_english(["pear apple fig"] * 3, most=3) == [("apple", 3), ("apple fig", 3), ("fig", 3)]
