@@ -147,7 +147,7 @@ deploy: setup-test setup-kubectl ## bring the manifests to the cluster of kubect
 undeploy: setup-test setup-kubectl ## take them away, data stays [OVERLAY= PURGE=1 removes the data too]
 	@$(PY) -m k8s.deploy down "$(OVERLAY)" $(if $(PURGE),--purge)
 
-.PHONY: images images-lint images-test push pin-images compose
+.PHONY: images images-lint images-test push pin-images compose compose-down
 images: ## build the container images by docker, podman or buildah; tags are the git SHA [IMAGES="cpu gpu vllm"]
 	@bash images/images.sh build $(IMAGES)
 
@@ -171,6 +171,9 @@ compose: ## the whole pipeline by Docker alone, in containers [RECIPE= CORPUS=fo
 	@bash images/images.sh build cpu local vllm-cpu
 	@TAG="$$(bash images/images.sh tag)" RECIPE="$(RECIPE)" CORPUS="$(if $(CORPUS),$(abspath $(CORPUS)))" \
 	  docker compose --env-file compose.env run --rm runner
+
+compose-down: ## stop what `make compose` started [DATA=1 removes its data too]
+	@TAG="$$(bash images/images.sh tag)" docker compose --env-file compose.env down $(if $(DATA),-v)
 
 .PHONY: step
 step: setup-test ## scaffold a step [NAME=my_step]

@@ -1,6 +1,6 @@
 """Named sizes of a run: what they change from the defaults, step by step.
 
-``small`` is the defaults themselves. ``smoke`` proves the plumbing in about a minute; ``full`` is
+``small`` is the defaults themselves. ``smoke`` proves the plumbing in some three minutes; ``full`` is
 meant for a GPU and a collection that deserves it. A size may be followed by variants that leave a part out,
 ``full+no_dictionary``: where a run of the size itself was cached, only training and evaluation run again.
 """

@@ -109,7 +109,7 @@ def _lineage(data: ReportData, run_id: str) -> list[tuple[str, str, str]]:
         ("코드", "git SHA", before.get("git_sha", "")),
         ("이미지", "image digest", before.get("image_digest", "")),
         ("추적", "tracking run", before.get("tracking_run", "")),
-        ("판", "versions", ", ".join(f"{name} {found}" for name, found in before.get("versions", {}).items())),
+        ("버전", "versions", ", ".join(f"{name} {found}" for name, found in before.get("versions", {}).items())),
     ]
     return [(ko, en, str(value)) for ko, en, value in rows if value]
 

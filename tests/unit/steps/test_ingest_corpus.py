@@ -71,7 +71,7 @@ def test_the_data_sheet_says_what_the_collection_holds(tmp_path):
     assert _bars(page, "중복") == {"똑같음 exact": "1", "거의 같음 near": "0"}
     assert _bars(page, "개인정보") == {"phone": "1"}
     assert "files: 1 .jsonl" in page and "encodings: utf-8 7" in page and "text ← text" in page
-    assert _bars(page, "뺀 까닭") == {"no_text": "1"} and "my.jsonl:7 · no_text" in page
+    assert _bars(page, "뺀 이유") == {"no_text": "1"} and "my.jsonl:7 · no_text" in page
     assert f"SHA-256 {read_json(out['corpus_summary'])['sha256']}" in page
     assert "010-1234-5678" not in page
 
