@@ -40,7 +40,7 @@ class VerifySynonymsConfig(LlmStepConfig):
     """``low`` asks no language model, ``balanced`` about the unsure candidates, ``high`` about all."""
     verification_threshold: float = Field(default=0.8, ge=0, le=1)
     """Probability from which a candidate counts as accepted; those nearest to it are asked about first."""
-    max_candidates: int = Field(default=40, ge=0)
+    max_candidates: int = Field(default=32, ge=0)
     """Candidates ``balanced`` asks the LLM about: those the evidence leaves unsure, and a 5 % audit of the others."""
     labelled: str = ""
     """A TSV of labelled pairs (ko, en, label, kind, evidence); empty uses those that ship."""
@@ -54,7 +54,7 @@ class VerifySynonymsConfig(LlmStepConfig):
     calibration: str = ""
     """The ``calibration`` output of an earlier run with the same model and prompts, a path or s3 address: the
     combiner is taken from there, and only controls are asked. Empty fits it anew."""
-    budget_seconds: float = Field(default=480.0, gt=0)
+    budget_seconds: float = Field(default=420.0, gt=0)
 
 
 class DiscoverSynonymsConfig(WritingStepConfig):

@@ -38,7 +38,7 @@ _ASKED_OF_PAIR = (("verify_synonym", 2), ("translate_term", 2), ("choose_synonym
 """Questions about a pair of terms at most, in both languages: is it the same, its own terms, and which it prefers."""
 _TYPE_QUESTIONS, _TYPE_CHARACTERS = 2, 450
 """How its terms relate, in two languages; five options and two sentences are shown."""
-_TYPED_FIRST = 24
+_TYPED_FIRST = 16
 """Labelled pairs by which a model shows that it can tell."""
 
 

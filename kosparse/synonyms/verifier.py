@@ -35,7 +35,9 @@ _MIN_CONTROL_AUROC = 0.6
 _CALIBRATION_SHARE = 0.6
 """Of the time budget, at most, for asking about labelled pairs."""
 _CONTROLS = 24
-"""Labelled pairs, half of them no synonyms, that are typed first, and asked where the combiner was fitted before."""
+"""Labelled pairs, half of them no synonyms, that are asked about where the combiner was fitted before."""
+_TYPED_FIRST = 16
+"""The same, that are typed before any other."""
 _TYPING_SHARE = 0.4
 """Of the time budget, at most, for how terms relate."""
 _UNSURE = (0.2, 0.9)
@@ -152,7 +154,7 @@ class Verifier:
     def _open_typist(self) -> Typist | None:
         if self._model is None:
             return None
-        known = [self._labelled[i] for i in draw_labelled(self._labelled, _CONTROLS, self._config.seed)]
+        known = [self._labelled[i] for i in draw_labelled(self._labelled, _TYPED_FIRST, self._config.seed)]
         return Typist(self._model, known, budget_seconds=self._config.budget_seconds * _TYPING_SHARE)
 
     def _typed(self, chosen: Mapping[int, SynonymCandidate], budget_seconds: float) -> dict[int, Types]:

@@ -26,13 +26,13 @@ def row(step, **settings):
 def test_calls_follow_from_the_settings_and_the_collection():
     assert row("generate_queries", max_passages=0).calls == 20
     assert row("generate_queries", max_passages=5, queries_per_passage=4).calls == 5 * 2  # three types a call
-    few, types = {"max_candidates": 10, "labelled_pairs": 7}, 2 * (10 + 24)
+    few, types = {"max_candidates": 10, "labelled_pairs": 7}, 2 * (10 + 16)
     assert row("verify_synonyms", **few).calls == (2 + 2 + 4) * 17 + types
     assert row("verify_synonyms", **few).completion_tokens == (2 + 2 * 4 + 4) * 17 + types
     assert row("verify_synonyms", **few, relations="form").calls == (2 + 2 + 4) * 17
     assert row("verify_synonyms", strategy="low").calls == 0
     every = {step.step: step for step in estimate(COLLECTION, {"verify_synonyms": {**few, "strategy": "high"}})}
-    assert every["verify_synonyms"].calls == (2 + 2 + 4) * 3007 + 2 * (3000 + 24)  # all that mining may give
+    assert every["verify_synonyms"].calls == (2 + 2 + 4) * 3007 + 2 * (3000 + 16)  # all that mining may give
     assert row("generate_documents", max_queries=3, grades=[3, 2, 1]).calls == 9
     assert row("filter_pairs", judge=False).calls == 0
     pairs = 3 * 20 + 12 + 2 * 2  # no more are judged; three of a passage at once, where told so

@@ -120,7 +120,7 @@ def test_a_calibration_gives_the_same_verdicts_and_asks_controls_alone(labelled,
     again, report = verify_synonyms_with_llm([CELL, ROW], knowing, labelled=labelled, calibration=calibration)
 
     assert [verdict.p for verdict in again] == pytest.approx([verdict.p for verdict in first])
-    assert sum(request.top_logprobs == 20 for request in knowing.requests) == (2 + 2) * (24 + 2)
+    assert sum(request.top_logprobs == 20 for request in knowing.requests) == 2 * 24 + 2 * 16 + (2 + 2) * 2
     assert report["with_llm"] == calibration.quality["with_llm"]
 
 
