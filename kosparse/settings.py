@@ -90,12 +90,6 @@ class Settings:
         return self.cache / "embeddings"
 
     @property
-    def buckets(self) -> list[str]:
-        """Of the object store, which every run writes to: those of answers and of checkpoints."""
-        places = (self.llm_cache, self.checkpoints)
-        return sorted({place.removeprefix("s3://").split("/")[0] for place in places if place})
-
-    @property
     def response_cache(self) -> Path:
         """SQLite file of raw LLM answers."""
         return self.cache / "llm" / "responses.sqlite"

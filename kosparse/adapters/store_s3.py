@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from kosparse import ports
 from kosparse.errors import ConfigError, InputError, ResourceError, ServiceError
-from kosparse.settings import settings
+from kosparse.settings import Settings, settings
 
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 120.0
 _RETRIES = 3
@@ -43,6 +43,20 @@ def open_store() -> S3Store:
     """
     current = settings()
     return S3Store(current.s3_endpoint, current.s3_access_key, current.s3_secret_key, current.s3_region)
+
+
+def buckets_of(current: Settings) -> list[str]:
+    """Those that answers, checkpoints and locks are kept in.
+
+    Raises:
+        ConfigError: One of the settings is no ``s3://bucket/prefix``.
+    """
+    places = {
+        "KOSPARSE_LLM_CACHE": current.llm_cache,
+        "KOSPARSE_CHECKPOINTS": current.checkpoints,
+        "KOSPARSE_LOCKS": current.locks,
+    }
+    return sorted({ports.bucket_and_prefix(at, of="a place", where=name)[0] for name, at in places.items() if at})
 
 
 class S3Store(ports.ObjectStore):

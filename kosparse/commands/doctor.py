@@ -172,13 +172,13 @@ def _answer(name: str, ask: Callable[[], str]) -> Check:
 
 
 def _ask_s3(current: Settings) -> str:
-    from kosparse.adapters.store_s3 import open_store
+    from kosparse.adapters.store_s3 import buckets_of, open_store
 
     if not (current.s3_access_key and current.s3_secret_key):
         fix = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         raise ServiceError("S3_ENDPOINT is set without credentials", where=current.s3_endpoint, fix=fix)
     store = open_store()
-    for bucket in current.buckets:
+    for bucket in buckets_of(current) or ["mlpipeline"]:
         store.exists(bucket, "kosparse-doctor")
     return f"{current.s3_endpoint} answers and takes the credentials"
 

@@ -71,6 +71,8 @@ class FinishedRun:
             return self.data
         known = {passage.id for passage in self.passages}
         collection = [passage for passage in self.data.passages if passage.id in known]
+        if len(collection) < len(known):
+            progress.note(f"judged queries are of the {len(collection):,} passages trained on, of {len(known):,}")
         queries = real_queries(self.tasks / "ingest-corpus" / "evaluation", collection)
         depth = self.data.teacher.passages.shape[1]
         taught = teach(
@@ -199,7 +201,8 @@ def _search(model: SparseModel, queries: dict[str, str], passages: Sequence[Pass
     """The run, and the mean active dimensions of the passages."""
     from kosparse.sparse.cached_weights import document_weights
 
-    weights = document_weights(model, [row.text for row in passages], settings().cache / "states", keep=True)
+    keep = len(passages) <= BuildTrainingSetConfig().max_passages  # of more, states would fill the disk
+    weights = document_weights(model, [row.text for row in passages], settings().cache / "states", keep=keep)
     asked = model.encode_queries(list(queries.values()))
     run = sparse_run(list(queries), [row.document_id for row in passages], asked, weights, _DEPTH)
     return run, weights.nnz / weights.shape[0]

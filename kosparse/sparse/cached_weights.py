@@ -59,8 +59,11 @@ def _from_states(model: SparseModel, texts: Sequence[str], cache: Path, keep: bo
         states = cached_states(texts, **where)
     if states is None:
         return None
+    is_small = fits(len(texts), len(document.units.names))
+    if not is_small and document.head.bias.device.type != "cpu":
+        return None  # the device reads them sooner than a processor weighs them one by one
     head = copy.deepcopy(document.head).cpu()  # as the states are, wherever the model is
-    if fits(len(texts), len(document.units.names)):
+    if is_small:
         return _weigh_matches(head, document.saturation, texts, *match_units(head.peak, states, cache))
     return _weigh_states(head, document.saturation, texts, states)
 

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from kosparse.progress import track
-from kosparse.sparse.device import best_device
 from kosparse.sparse.states import EncoderStates
 
 MOST_BYTES = 256_000_000
@@ -29,13 +28,16 @@ def fits(texts: int, units: int) -> bool:
 
 
 @torch.no_grad()
-def match_units(rows: Tensor, states: EncoderStates, cache: Path | None = None) -> tuple[Tensor, Tensor]:
+def match_units(
+    rows: Tensor, states: EncoderStates, cache: Path | None = None, device: str = "cpu"
+) -> tuple[Tensor, Tensor]:
     """The best match of each row in each text, and the texts' mean states.
 
     Args:
         rows: Shape [rows, hidden].
         states: Of the texts.
         cache: Folder of encoder states, where matches may be kept by text; None keeps none.
+        device: Where they are computed.
 
     Returns:
         Shapes [texts, rows], half precision, and [texts, hidden].
@@ -44,7 +46,7 @@ def match_units(rows: Tensor, states: EncoderStates, cache: Path | None = None) 
     keys = _keys(states) if shelf else []
     best, center, known = _taken(shelf, keys, rows) if shelf else _nothing(len(states), rows)
     missing = [text for text in range(len(states)) if not known[text]]
-    asked = rows.to(best_device())
+    asked = rows.to(device)
     for text in track(missing, "matching units", unit="passages"):
         tokens = states.of(text)
         best[text] = (tokens.to(asked.device) @ asked.T).amax(0).half()

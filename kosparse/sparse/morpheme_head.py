@@ -24,6 +24,7 @@ from kosparse.corpus.units import UNITS_FILE, Morphemes
 from kosparse.errors import InputError
 from kosparse.jsonl import read_json, write_json
 from kosparse.sparse.activation import HEAD_SETTINGS, Activation, saved_activation
+from kosparse.sparse.device import best_device
 from kosparse.sparse.fused_head import max_logits
 from kosparse.sparse.matches import keep_matches, match_units
 from kosparse.sparse.probe import Probe
@@ -33,6 +34,8 @@ from kosparse.sparse.translations import Rule, Translations
 _K1, _B = 1.2, 0.75
 """BM25's, as in ``evaluation.bm25``."""
 _PEAK_SHARE, _MEAN_SHARE, _SHIFT = 0.15, 0.2, 1.5
+_AT_ONCE = 4096
+"""Rows whose products with all passages are held."""
 """Weights of the two standardised matches, and the z-score at which they begin to count. Chosen in a pilot on the
 sample collection with its test scores in view."""
 _FITTED_SHARE = 0.3
@@ -143,10 +146,10 @@ def calibrated_head(rows: Tensor, states: EncoderStates, cache: Path) -> tuple[M
     Returns:
         The head; the passages' logits without prior, shape [passages, units]; and the probe of both.
     """
-    best, center = match_units(rows, states)
-    peak, peak_bias = _standardised(best.float(), rows, _PEAK_SHARE)
+    best, center = match_units(rows, states, device=best_device())
+    peak, peak_bias = _standardised(_Level.of(best.float()), rows, _PEAK_SHARE)
     level = center @ rows.T
-    mean, mean_bias = _standardised(level, rows, _MEAN_SHARE)
+    mean, mean_bias = _standardised(_Level.of(level), rows, _MEAN_SHARE)
     head = MorphemeHead(peak, mean, peak_bias + mean_bias, torch.zeros(()))
     # A row of ``peak`` is a row of ``rows`` times a positive number, so its best match is the old one times that.
     matches = best.float() * peak.norm(dim=1)
@@ -167,10 +170,9 @@ def replace_mean(head: MorphemeHead, rows: Tensor, centers: Tensor) -> None:
         centers: Mean states of passages of the collection, shape [passages, hidden].
     """
     # On average over units, what is read of an average passage stays what it was.
-    old = (centers @ head.mean.T).mean(0) + _FITTED_SHARE * _SHIFT
-    level = centers @ rows.T
-    spread = level.std(0, correction=0)
-    share = _FITTED_SHARE * spread / spread.mean().clamp(min=1e-9)
+    old = centers.mean(0) @ head.mean.T + _FITTED_SHARE * _SHIFT
+    level = _Level.of_products(centers, rows)
+    share = _FITTED_SHARE * level.deviation / level.deviation.mean().clamp(min=1e-9)
     mean, bias = _standardised(level, rows, share)
     head.mean.copy_(mean)
     head.bias.add_(old + bias)
@@ -216,11 +218,34 @@ def _translations(path: Path) -> Translations:
     return Translations(Rule(tuple(row["source"]), tuple(row["target"]), float(row["weight"])) for row in rows)
 
 
-def _standardised(values: Tensor, rows: Tensor, share: float | Tensor) -> tuple[Tensor, Tensor]:
-    """Rows and biases whose logit is ``share * (z - shift)`` for the z-score of ``values`` per unit.
+@dataclass(frozen=True)
+class _Level:
+    """What rows say of passages on average."""
+
+    mean: Tensor
+    """Shape [rows]."""
+    deviation: Tensor
+    """Standard deviation, same shape."""
+    size: float
+    """Mean absolute value of all."""
+
+    @classmethod
+    def of(cls, values: Tensor) -> _Level:
+        """Of a table, shape [passages, rows]."""
+        return cls(values.mean(0), values.std(0, correction=0), float(values.abs().mean()))
+
+    @classmethod
+    def of_products(cls, centers: Tensor, rows: Tensor) -> _Level:
+        """Of ``centers @ rows.T``, which is never held whole."""
+        parts = [cls.of(centers @ rows[start : start + _AT_ONCE].T) for start in range(0, len(rows), _AT_ONCE)]
+        size = sum(part.size * len(part.mean) for part in parts) / len(rows)
+        return cls(torch.cat([part.mean for part in parts]), torch.cat([part.deviation for part in parts]), size)
+
+
+def _standardised(level: _Level, rows: Tensor, share: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and biases whose logit is ``share * (z - shift)`` for the z-score of what the rows say, per unit.
 
     A unit that says the same of all passages, up to rounding, keeps its values: nothing divides by almost zero.
     """
-    mean, deviation = values.mean(0), values.std(0, correction=0)
-    deviation = torch.where(deviation > 1e-4 * values.abs().mean().clamp(max=1.0), deviation, 1.0)
-    return rows * (share / deviation)[:, None], -share * (mean / deviation + _SHIFT)
+    deviation = torch.where(level.deviation > 1e-4 * min(level.size, 1.0), level.deviation, 1.0)
+    return rows * (share / deviation)[:, None], -share * (level.mean / deviation + _SHIFT)

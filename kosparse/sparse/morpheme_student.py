@@ -38,6 +38,7 @@ class MorphemeStudent:
         wishes: Dictionary supervision.
         seed: Of the units drawn for regularization.
         cache: Folder of encoder states, where the matches may lie; None looks nowhere.
+        device: Where the matches are computed that do not lie there.
     """
 
     def __init__(
@@ -49,9 +50,10 @@ class MorphemeStudent:
         wishes: Wishes,
         seed: int,
         cache: Path | None = None,
+        device: str = "cpu",
     ) -> None:
         self.units, self.active = len(query_weights), torch.zeros(0, dtype=torch.int64)
-        self.peak, self.center = match_units(head.peak, states, cache)
+        self.peak, self.center = match_units(head.peak, states, cache, device)
         self.own = own
         self.mean = nn.Parameter(head.mean.detach().clone())
         self.bias = nn.Parameter(head.bias.detach().clone())

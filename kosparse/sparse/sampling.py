@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
+from kosparse.errors import InputError
 from kosparse.records import Passage
 from kosparse.sparse.training_set import places_of
 
@@ -19,6 +20,9 @@ def sampled(passages: Sequence[Passage], most: int, first: Sequence[Iterable[str
         most: 0 for all.
         first: Documents that come before all others, in groups, the most wanted group first; others than the
             collection's are passed over.
+
+    Raises:
+        InputError: Not one document is so short.
     """
     if not most or len(passages) <= most:
         return list(passages)
@@ -28,6 +32,12 @@ def sampled(passages: Sequence[Passage], most: int, first: Sequence[Iterable[str
     for name in dict.fromkeys(wanted):
         if len(chosen) + len(places[name]) <= most:
             chosen += places[name]
+    if not chosen:
+        raise InputError(
+            f"every document has more than {most:,} passages",
+            where="build_training_set.max_passages",
+            fix="Raise it, or set it to 0 to train on all passages.",
+        )
     return [passages[place] for place in sorted(chosen)]
 
 

@@ -26,6 +26,8 @@ _BATCH_TOKENS = {"cpu": 1024}
 """Padded tokens of a batch, by device: a processor is fastest where a layer's activations stay in its cache."""
 _MOST_BATCH_TOKENS = 16384
 """Of any other device."""
+_PARTIAL = ".partial"
+"""How the name of a folder ends while it is written."""
 _DAY = 86400.0
 """In seconds."""
 
@@ -90,6 +92,8 @@ class _Shelf:
         _forget_interrupted(folder)
         self.places: dict[str, tuple[Path, int]] = {}
         for part in sorted(folder.glob("*/keys.json")):
+            if part.parent.suffix == _PARTIAL:
+                continue
             for row, key in enumerate(read_json(part)):
                 self.places[key] = (part.parent, row)
 
@@ -128,8 +132,11 @@ _NOTHING = EncoderStates(np.empty((0, 0), np.float16), np.zeros(1, np.int64), np
 
 def _forget_interrupted(folder: Path) -> None:
     """Remove what processes that were killed have left: nothing was written there for a day."""
-    for partial in folder.glob("*.partial"):
-        written = max((path.stat().st_mtime for path in (partial, *partial.iterdir())), default=0.0)
+    for partial in folder.glob(f"*{_PARTIAL}"):
+        try:
+            written = max(path.stat().st_mtime for path in (partial, *partial.iterdir()))
+        except FileNotFoundError:  # whoever writes it has finished just now
+            continue
         if time.time() - written > _DAY:
             shutil.rmtree(partial, ignore_errors=True)
 
@@ -154,7 +161,7 @@ def _compute(model: Any, tokenizer: Any, missing: Mapping[str, str], max_length:
         for ids in tokenizer(list(missing.values()), truncation=True, max_length=max_length)["input_ids"]
     ]
     starts = np.concatenate([[0], np.cumsum([len(ids) for ids in pieces])]).astype(np.int64)
-    partial = folder.with_name(f"{folder.name}.partial")
+    partial = folder.with_name(f"{folder.name}{_PARTIAL}")
     partial.mkdir(parents=True)
     try:
         _write(partial, model, pieces, starts, tokenizer.pad_token_id)

@@ -91,7 +91,8 @@ def _over_morphemes(material: Material, entries: Sequence[SynonymEntry], teacher
             material.terms,
             lambda folder: save_morpheme_model(folder, document.cpu(), queries.result()),
         )
-    student = MorphemeStudent(head, material.states(), own, material.weights, wishes, config.seed, material.cache)
+    states, place = material.states(), (material.cache, material.device)
+    student = MorphemeStudent(head, states, own, material.weights, wishes, config.seed, *place)
     return Learner(
         student, material.terms, lambda folder: save_morpheme_model(folder, document.cpu(), student.finish(head))
     )

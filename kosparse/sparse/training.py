@@ -138,6 +138,8 @@ class Trainer:
                 else "was closer to the teacher on held-out"
             )
             note(f"an earlier state {told} queries{' better' * self.batches.validates_on_real} and is kept")
+        else:
+            result.kept = result.history[-1]
         result.active_dims = self.active.hold(self.student)
         return result
 
@@ -291,6 +293,7 @@ class Trainer:
         if state is None:
             return False
         self.result = Trained(**state["result"])
+        self.result.kept = self.result.kept or min(self.result.history, key=lambda row: row["validation_kl"])
         self.active.found = self.result.history[-1]["active_terms"]
         self.scale, self.first_loss = state["scale"], state["first_loss"]
         self.best, self.kept = state["best"], state["kept"]

@@ -51,10 +51,16 @@ def run(
     pairs = list(read_records(kept, Pair)) if config.use_synthetic else []
     judged = _judged_documents(evaluation, whole) if config.use_real else set()
     collection = sampled(whole, config.max_passages, [judged, {pair.document_id for pair in pairs}])
-    if len(collection) < len(whole):
-        note(f"trained on {len(collection):,} of {len(whole):,} passages (build_training_set.max_passages)")
     everything = collection + list(read_records(generated_passages, Passage))
     known = {passage.id for passage in everything}
+    left_out = {
+        "passages_left_out": len(whole) - len(collection),
+        "pairs_left_out": sum(pair.passage_id not in known for pair in pairs),
+        "pairs_without_answer": sum(not pair.is_answered for pair in pairs),
+    }
+    if len(collection) < len(whole):
+        told = f"trained on {len(collection):,} of {len(whole):,} passages (build_training_set.max_passages)"
+        note(f"{told}; {left_out['pairs_left_out']:,} of {len(pairs):,} pairs are of others")
     banned = {query_key(query.text) for query in read_records(evaluation / "queries.jsonl", Query)}
     synthetic, contaminated = queries_of_pairs([pair for pair in pairs if pair.passage_id in known], banned)
     pseudo = pseudo_queries(collection, config.pseudo_queries, banned, config.seed)
@@ -79,9 +85,8 @@ def run(
         given=given,
     )
     result = TrainingSet(queries, everything, teacher, negatives)
-    left_out = contaminated + pseudo.contaminated
-    summary = summarise(queries, len(everything), len(negatives), left_out) | dict(given.counts if given else {})
-    summary["passages_left_out"] = len(whole) - len(collection)
+    summary = summarise(queries, len(everything), len(negatives), contaminated + pseudo.contaminated)
+    summary |= left_out | dict(given.counts if given else {})
     result.save(training_set, summary)
     return {f"training_set/{key}": float(value) for key, value in summary.items() if isinstance(value, int)}
 

@@ -79,11 +79,13 @@ def _check_s3(current: Settings, *, required: bool) -> bool:
                 "no object store is configured", where="S3_ENDPOINT", fix="Set S3_ENDPOINT and the AWS_* credentials."
             )
         return False
-    from kosparse.adapters.store_s3 import open_store
+    from kosparse.adapters.store_s3 import buckets_of, open_store
 
-    store = open_store()
-    for bucket in current.buckets:
+    store, named = open_store(), buckets_of(current)
+    for bucket in named:
         store.ensure_bucket(bucket)
+    if not named:
+        store.exists("mlpipeline", "kosparse")  # whatever is said of it: the store answers and knows us
     return True
 
 

@@ -140,7 +140,7 @@ def _candidates(
     proposals: Iterable[tuple[SynonymCandidate, str, str]], existing: set[tuple[str, str]], texts: Sequence[str]
 ) -> tuple[list[SynonymCandidate], list[Reject]]:
     lookup, seen = Texts.of(texts), set(existing)
-    candidates, rejects = [], []
+    taken, rejects = [], []
     for known, ko, en in proposals:
         if reason := problem(ko, en):
             rejects.append(_reject(reason, ko, en))
@@ -148,13 +148,14 @@ def _candidates(
             rejects.append(_reject("known", ko, en))
         else:
             seen.add(pair_key(ko, en))
-            candidates.append(_candidate(known, ko, en, lookup))
-    return candidates, rejects
+            taken.append((known, ko, en))
+    new = [[ko if korean_key(ko) != korean_key(known.ko) else en] for known, ko, en in taken]
+    counts = lookup.counts(new) if lookup.plain else [None] * len(taken)
+    return [_candidate(*each, count) for each, count in zip(taken, counts, strict=True)], rejects
 
 
-def _candidate(known: SynonymCandidate, ko: str, en: str, lookup: Texts) -> SynonymCandidate:
-    new = ko if korean_key(ko) != korean_key(known.ko) else en
-    features = {"documents": float(lookup.count(new))} if lookup.plain else {}
+def _candidate(known: SynonymCandidate, ko: str, en: str, documents: int | None) -> SynonymCandidate:
+    features = {} if documents is None else {"documents": float(documents)}
     examples = [f"{known.ko} | {known.en}"]
     return SynonymCandidate(ko=ko, en=en, source="discovered", examples=examples, features=features)
 

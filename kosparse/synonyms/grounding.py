@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from kosparse.records import SynonymCandidate
 from kosparse.synonyms.terms import korean_key
 
+_WORD = re.compile(r"\w+")
 _MOST_TEXTS = 2000
 _EXAMPLE_CHARACTERS = 50
 """Kept on either side of a term."""
@@ -34,23 +36,34 @@ class Texts:
         forms = spellings(terms)
         return [i for i, text in enumerate(self.folded) if any(form in text for form in forms)]
 
-    def count(self, *terms: str) -> int:
-        """Texts of the sample with any of the terms; 1 for terms that only other texts have, 0 for those of none."""
-        found = len(self.having(*terms))
-        return found if found or len(self.plain) == len(self.every) else int(self._is_elsewhere(terms))
+    def counts(self, groups: Sequence[Sequence[str]]) -> list[int]:
+        """For each group of terms the texts of the sample with any of them; 1 where only other texts have one, 0 where
+        none has."""
+        found = [len(self.having(*terms)) for terms in groups]
+        if len(self.plain) == len(self.every) or all(found):
+            return found
+        waiting = {row: spellings(groups[row]) for row, count in enumerate(found) if not count}
+        phrases = self._phrases({form for forms in waiting.values() for form in forms if " " in form})
+        words = "\n".join({word for text in self.every for word in text.casefold().split()})
+        for row, forms in waiting.items():
+            found[row] = int(any(form in (phrases if " " in form else words) for form in forms))
+        return found
 
-    def _is_elsewhere(self, terms: Sequence[str]) -> bool:
-        """Whether any text has any of the terms; those of which a word stands nowhere need no look at the texts."""
-        forms = spellings(terms)
-        if any(form in self._words for form in forms if " " not in form):
-            return True
-        phrases = [form for form in forms if " " in form and all(word in self._words for word in form.split())]
-        return bool(phrases) and any(phrase in text.casefold() for text in self.every for phrase in phrases)
-
-    @cached_property
-    def _words(self) -> str:
-        """Every distinct word of all texts, one a line."""
-        return "\n".join({word for text in self.every for word in text.casefold().split()})
+    def _phrases(self, wanted: set[str]) -> set[str]:
+        """Those that stand in any text; their last word may go on there, with a particle or a plural."""
+        waiting: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
+        for phrase in wanted:
+            first, *rest = _WORD.findall(phrase) or [""]
+            waiting[first].append((phrase, rest))
+        found: set[str] = set()
+        for text in self.every if wanted else ():
+            words = _WORD.findall(text.casefold())
+            for place, word in enumerate(words):
+                for phrase, rest in waiting.get(word, ()):
+                    there = words[place + 1 : place + 1 + len(rest)]
+                    if there[:-1] == rest[:-1] and there[-1:] and there[-1].startswith(rest[-1]):
+                        found.add(phrase)
+        return found
 
 
 def spellings(terms: Sequence[str]) -> set[str]:
@@ -59,16 +72,17 @@ def spellings(terms: Sequence[str]) -> set[str]:
 
 
 def ground(candidates: Sequence[SynonymCandidate], texts: Sequence[str]) -> list[SynonymCandidate]:
-    """Add the feature ``documents`` (see ``Texts.count``), and an example to candidates without one."""
+    """Add the feature ``documents`` (see ``Texts.counts``), and an example to candidates without one."""
     lookup = Texts.of(texts)
-    return [_grounded(candidate, lookup) for candidate in candidates]
+    counts = lookup.counts([(candidate.ko, candidate.en) for candidate in candidates])
+    return [_grounded(candidate, count, lookup) for candidate, count in zip(candidates, counts, strict=True)]
 
 
-def _grounded(candidate: SynonymCandidate, texts: Texts) -> SynonymCandidate:
+def _grounded(candidate: SynonymCandidate, count: int, texts: Texts) -> SynonymCandidate:
     terms = (candidate.ko, candidate.en)
-    found = texts.having(*terms)
-    features = {**candidate.features, "documents": float(texts.count(*terms))}
-    if not found or candidate.examples:
+    features = {**candidate.features, "documents": float(count)}
+    found = [] if candidate.examples else texts.having(*terms)
+    if not found:
         return candidate.model_copy(update={"features": features})
     example = _stretch(texts.plain[found[0]], texts.folded[found[0]], spellings(terms))
     return candidate.model_copy(update={"features": features, "examples": [example]})

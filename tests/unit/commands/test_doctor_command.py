@@ -6,8 +6,10 @@ import httpx
 import pytest
 
 from kosparse import cli
+from kosparse.adapters.store_s3 import buckets_of
 from kosparse.commands import doctor
 from kosparse.commands.doctor import examine
+from kosparse.errors import ConfigError
 from kosparse.settings import settings
 from tests.fakes.opensearch_server import FakeOpenSearch
 
@@ -129,9 +131,26 @@ def test_a_language_model_outside_is_named_before_anything_is_sent(monkeypatch):
 
 @pytest.mark.parametrize(
     ("answers", "checkpoints", "buckets"),
-    [(None, None, ["mlpipeline"]), ("s3://mine/answers", "s3://ours", ["mine", "ours"]), ("s3://mine/a", "", ["mine"])],
+    [(None, None, ["mlpipeline"]), ("s3://mine/a", "s3://ours", ["locks", "mine", "ours"]), ("", "", ["locks"])],
 )
 def test_only_the_buckets_that_are_named_are_asked_for(monkeypatch, answers, checkpoints, buckets):
     for name, value in (("KOSPARSE_LLM_CACHE", answers), ("KOSPARSE_CHECKPOINTS", checkpoints)):
         monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
-    assert settings().buckets == buckets
+    if answers is not None:
+        monkeypatch.setenv("KOSPARSE_LOCKS", "s3://locks/here")
+    assert buckets_of(settings()) == buckets
+
+
+def test_a_store_is_asked_also_where_no_bucket_is_named(monkeypatch):
+    for name in ("KOSPARSE_LLM_CACHE", "KOSPARSE_CHECKPOINTS", "KOSPARSE_LOCKS"):
+        monkeypatch.setenv(name, "")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "key")
+    monkeypatch.setenv("S3_ENDPOINT", "http://127.0.0.1:9")
+    assert [check.state for check in found("S3")] == ["fail"]
+
+
+def test_an_address_that_is_none_is_named_with_its_setting(monkeypatch):
+    monkeypatch.setenv("KOSPARSE_CHECKPOINTS", "/mnt/checkpoints")
+    with pytest.raises(ConfigError, match="(?s)'/mnt/checkpoints'.*KOSPARSE_CHECKPOINTS"):
+        buckets_of(settings())

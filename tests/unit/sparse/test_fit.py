@@ -187,7 +187,16 @@ def test_judged_queries_choose_the_state_by_their_ranking(tiny, data, tmp_path, 
     monkeypatch.setattr("kosparse.sparse.training.ndcg_of_one", lambda scores, own: next(found))
     trained, _ = train(tiny, data, tmp_path / "model", max_steps=6)
     assert [row["validation_ndcg@10"] for row in trained.history][:2] == [0.2, 0.9]
+    assert trained.kept == trained.history[1]
     assert "ranked the held-out real queries better" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("after", "kept"), [(9.0, -2), (0.1, -1)])
+def test_the_row_that_is_told_is_that_of_the_state_that_is_kept(tiny, data, tmp_path, monkeypatch, after, kept):
+    validate = Trainer._validate
+    monkeypatch.setattr(Trainer, "_validate", lambda self, parts: validate(self, parts) and (1.0 if parts else after))
+    trained, _ = train(tiny, data, tmp_path / "model", max_steps=5)
+    assert trained.kept == trained.history[kept] and trained.history[-1]["step"] == 5
 
 
 @pytest.mark.parametrize("learns", ["head", "all"])

@@ -12,6 +12,7 @@ from kosparse.corpus.lead import lead_weights
 from kosparse.corpus.units import Morphemes
 from kosparse.errors import InputError
 from kosparse.evaluation.bm25 import Bm25
+from kosparse.sparse import morpheme_head
 from kosparse.sparse.activation import Activation
 from kosparse.sparse.backbone import build_backbone, dense_vectors, load_backbone
 from kosparse.sparse.cached_weights import document_weights
@@ -114,6 +115,16 @@ def test_fitted_rows_weigh_more_and_leave_what_is_read_on_average(tmp_path):
     assert float(after.mean()) == pytest.approx(float(before.mean()), abs=1e-5)
     assert float(after.std(0, correction=0).mean()) == pytest.approx(0.3, abs=1e-5)
     assert float(before.std(0, correction=0).mean()) == pytest.approx(0.2, abs=1e-5)
+
+
+def test_what_rows_say_on_average_is_found_in_parts(monkeypatch):
+    centers, rows = torch.randn(30, 4), torch.randn(11, 4)
+    whole = morpheme_head._Level.of(centers @ rows.T)
+    monkeypatch.setattr(morpheme_head, "_AT_ONCE", 4)
+    parts = morpheme_head._Level.of_products(centers, rows)
+    assert parts.mean.numpy() == pytest.approx(whole.mean.numpy(), abs=1e-6)
+    assert parts.deviation.numpy() == pytest.approx(whole.deviation.numpy(), abs=1e-6)
+    assert parts.size == pytest.approx(whole.size, abs=1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -284,3 +284,19 @@ def test_too_little_memory_for_one_passage_is_said(tiny, tmp_path, monkeypatch):
     with pytest.raises(ResourceError, match="too little memory") as found:
         train(tiny, tmp_path / "model", train="all", max_steps=1)
     assert "step 1, queries" in found.value.where
+
+
+def test_a_checkpoint_that_names_no_row_as_kept_is_gone_on_from(tiny, tmp_path, monkeypatch):
+    save = Checkpoints.save
+
+    def of_an_earlier_version(self, step, state):
+        save(self, step, {**state, "result": {key: row for key, row in state["result"].items() if key != "kept"}})
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Checkpoints, "save", of_an_earlier_version)
+        killed(broken, at=3)
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny, tmp_path / "model")
+    monkeypatch.setattr(Trainer, "_validate", lambda self, parts: 10.0**6)
+    trained = train(tiny, tmp_path / "model")
+    assert trained.steps == 4 and "validation_kl" in trained.kept

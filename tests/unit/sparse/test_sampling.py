@@ -1,5 +1,8 @@
 """Which part of a large collection is trained on."""
 
+import pytest
+
+from kosparse.errors import InputError
 from kosparse.records import Passage
 from kosparse.sparse.pseudo_queries import pseudo_queries
 from kosparse.sparse.sampling import sampled
@@ -32,6 +35,11 @@ def test_whole_documents_in_their_order_and_the_most_wanted_first():
 
 def test_a_document_that_is_too_long_leaves_room_for_others():
     assert names(sampled([*passages("a", each=5), *passages("b", each=1)], 2, [["a"]])) == ["b#0"]
+
+
+def test_where_no_document_is_short_enough_that_is_said():
+    with pytest.raises(InputError, match="every document has more than 4 passages"):
+        sampled(passages("a", "b", each=5), 4)
 
 
 def test_a_collection_that_grows_keeps_most_of_its_sample():

@@ -96,6 +96,15 @@ def test_what_an_interruption_leaves_is_removed(encoder, tmp_path, monkeypatch):
     assert not ours.exists() and theirs.exists()
 
 
+def test_what_another_process_finishes_meanwhile_is_no_error(encoder, tmp_path):
+    _states(encoder, TEXTS[:2], tmp_path)
+    (folder,) = (tmp_path / "body-32").iterdir()
+    (folder.parent / "gone.partial").symlink_to(tmp_path / "nowhere")
+    shutil.copytree(folder, folder.parent / "theirs.partial")
+    (folder.parent / "theirs.partial" / "values.npy").unlink()
+    assert len(_states(encoder, TEXTS, tmp_path)) == 3
+
+
 def test_the_cache_has_all_or_says_none(encoder, tmp_path):
     _states(encoder, TEXTS[:2], tmp_path)
     assert cached_states(TEXTS, cache=tmp_path, body="body", max_length=32) is None

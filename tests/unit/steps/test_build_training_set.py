@@ -100,9 +100,11 @@ def test_negatives_and_pairs_of_documents_that_are_left_out_are_left_out_too(bui
     assert build()[2]["negatives"] == 4
     summary = build(max_passages=1)[2]
     assert (summary["synthetic"] + summary["pseudo"], summary["passages"], summary["negatives"]) == (1, 1, 1)
+    assert (summary["pairs_left_out"], summary["pairs_without_answer"]) == (1, 0)
 
 
 def test_a_passage_written_to_be_no_answer_makes_no_query(build, tmp_path):
     (pair,) = read_records(tmp_path / "kept", Pair)
     write_records(tmp_path / "kept", [pair, pair.model_copy(update={"id": "b", "query": "셀 색", "grade": 1})])
-    assert build()[2]["queries"] == 1
+    summary = build()[2]
+    assert (summary["queries"], summary["pairs_without_answer"], summary["pairs_left_out"]) == (1, 1, 0)

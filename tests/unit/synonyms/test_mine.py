@@ -77,7 +77,10 @@ def test_terms_that_only_texts_beside_the_sample_have_are_seen(monkeypatch):
     texts = ["다른 말", "끓는점(boiling point)을 잽니다", "다른 말", "글꼴 FONT", "셀 cell", "차 트"]
     lookup = grounding.Texts.of(texts)
     assert lookup.plain == texts[::3]
-    assert [lookup.count(*terms) for terms in (("다른",), ("글꼴", "x"), ("x", "boiling point"))] == [1, 1, 1]
-    assert [lookup.count(term) for term in ("font", "셀", "point boiling", "차트", "없다")] == [1, 1, 0, 0, 0]
+    assert lookup.counts([["다른"], ["글꼴", "x"], ["x", "boiling point"]]) == [1, 1, 1]
+    assert lookup.counts([[term] for term in ("font", "셀", "point boiling", "차트", "없다")]) == [1, 1, 0, 0, 0]
+    odd = ("셀 cel", "글꼴 fo", "cell 셀", "", "+ +", "셀 cell 표")
+    assert lookup.counts([[term] for term in odd]) == [1, 1, 0, 0, 0, 0]
+    assert lookup.counts([]) == []
     (found,) = grounding.ground([SynonymCandidate(ko="끓는점", en="boiling point", source="aligned")], texts)
     assert found.features["documents"] == 1.0
