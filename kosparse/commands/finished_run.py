@@ -111,9 +111,11 @@ class FinishedRun:
             )
             seconds = time.monotonic() - started
             loaded = load_sparse_model(model)
-            run, active = _search(loaded, self.judged.queries, self.passages)
+            keep = len(self.passages) <= len(self.data.passages)  # of many more, states would fill the disk
+            run, active = _search(loaded, self.judged.queries, self.passages, keep=keep)
             crossed = {
-                each.name: _search(loaded, each.queries, each.passages(self.passages))[0] for each in self.cross_script
+                each.name: _search(loaded, each.queries, each.passages(self.passages), keep=keep)[0]
+                for each in self.cross_script
             }
         return SeedResult(
             variant=name,
@@ -197,11 +199,12 @@ class FinishedRun:
         return dict(read_json(path).get(step, {})) if path.exists() else {}
 
 
-def _search(model: SparseModel, queries: dict[str, str], passages: Sequence[Passage]) -> tuple[Run, float]:
+def _search(
+    model: SparseModel, queries: dict[str, str], passages: Sequence[Passage], *, keep: bool
+) -> tuple[Run, float]:
     """The run, and the mean active dimensions of the passages."""
     from kosparse.sparse.cached_weights import document_weights
 
-    keep = len(passages) <= BuildTrainingSetConfig().max_passages  # of more, states would fill the disk
     weights = document_weights(model, [row.text for row in passages], settings().cache / "states", keep=keep)
     asked = model.encode_queries(list(queries.values()))
     run = sparse_run(list(queries), [row.document_id for row in passages], asked, weights, _DEPTH)

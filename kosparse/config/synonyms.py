@@ -34,6 +34,8 @@ class VerifySynonymsConfig(LlmStepConfig):
     """``verify_synonyms``."""
 
     prompts_used: ClassVar[tuple[str, ...]] = ("verify_synonym", "translate_term", "choose_synonym", "type_synonym")
+    typed_first: ClassVar[int] = 16
+    """Labelled pairs, half of them no synonyms, by which a model shows whether it can tell how terms relate."""
     retired: ClassVar[frozenset[str]] = frozenset({"at_least", "temperature", "top_p", "max_tokens"})
 
     strategy: Literal["high", "balanced", "low"] = "balanced"

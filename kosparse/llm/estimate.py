@@ -38,8 +38,6 @@ _ASKED_OF_PAIR = (("verify_synonym", 2), ("translate_term", 2), ("choose_synonym
 """Questions about a pair of terms at most, in both languages: is it the same, its own terms, and which it prefers."""
 _TYPE_QUESTIONS, _TYPE_CHARACTERS = 2, 450
 """How its terms relate, in two languages; five options and two sentences are shown."""
-_TYPED_FIRST = 16
-"""Labelled pairs by which a model shows that it can tell."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ def estimate(collection: Collection, settings: Mapping[str, Mapping[str, Any]]) 
     mined = _config(MineSynonymsConfig, settings).max_candidates
     doubted = {"low": 0, "balanced": min(verify.max_candidates, mined), "high": mined}[verify.strategy]
     asks = verify.strategy != "low"
-    verified, typed = (doubted + verify.labelled_pairs) * asks, (doubted + _TYPED_FIRST) * asks
+    verified, typed = (doubted + verify.labelled_pairs) * asks, (doubted + verify.typed_first) * asks
     proposed = discover.max_terms * discover.per_term * 2
     return [
         _row("verify_synonyms", verify, _asked_of_pairs(verify, verified, typed)),

@@ -36,8 +36,6 @@ _CALIBRATION_SHARE = 0.6
 """Of the time budget, at most, for asking about labelled pairs."""
 _CONTROLS = 24
 """Labelled pairs, half of them no synonyms, that are asked about where the combiner was fitted before."""
-_TYPED_FIRST = 16
-"""The same, that are typed before any other."""
 _TYPING_SHARE = 0.4
 """Of the time budget, at most, for how terms relate."""
 _UNSURE = (0.2, 0.9)
@@ -154,7 +152,7 @@ class Verifier:
     def _open_typist(self) -> Typist | None:
         if self._model is None:
             return None
-        known = [self._labelled[i] for i in draw_labelled(self._labelled, _TYPED_FIRST, self._config.seed)]
+        known = [self._labelled[i] for i in draw_labelled(self._labelled, self._config.typed_first, self._config.seed)]
         return Typist(self._model, known, budget_seconds=self._config.budget_seconds * _TYPING_SHARE)
 
     def _typed(self, chosen: Mapping[int, SynonymCandidate], budget_seconds: float) -> dict[int, Types]:
